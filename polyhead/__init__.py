@@ -1,0 +1,1 @@
+"""Polyhead's client: one sentence encoder, many classification heads, over gRPC. Installs without torch."""

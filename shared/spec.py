@@ -1,0 +1,209 @@
+"""The job spec: what to train, on which data, how. The one definition that wire, recipes, records and trainer share.
+
+Every model is frozen, keyword-only and validated on construction; `parse_spec` reports all violations at once.
+Field names and defaults are the recipe format, the stored `jobs/<id>/spec.json` and (as protobuf) the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from shared.errors import InvalidInputError, Violation
+
+#: Task and label names travel in file names, tensor names and tables, so they stay simple.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=False)
+
+
+class DataSpec(_Model):
+    """Where one task's rows are. Paths are relative to a data root of the worker, or absolute below one."""
+
+    #: A file (CSV, TSV, JSONL, Parquet) or, for the TweetEval layout, its folder.
+    train: Annotated[str, StringConstraints(min_length=1)]
+    #: Held-out files; where empty, rows are split off `train` without leaking near-duplicates.
+    validation: str = ""
+    test: str = ""
+    #: A named layout that knows columns, label map and quirks of one public data set.
+    preset: Literal["", "tweet-sentiment", "hate-speech-curated"] = ""
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "tweeteval"] = "auto"
+    text_column: str = "text"
+    label_column: str = "label"
+    #: Value in the file -> label. Empty: the values are the labels.
+    label_map: dict[str, Label] = {}
+    #: A Python codec name, or auto: UTF-8 (with or without BOM), else what detection says.
+    encoding: str = "auto"
+    #: Keep a seeded sample of this many rows, stratified by label, before splitting; 0 keeps all.
+    max_rows: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_codec(cls, value: str) -> str:
+        if value != "auto":
+            try:
+                "".encode(value)
+            except LookupError:
+                raise ValueError(
+                    f"no such encoding: {value!r}; use auto or a Python codec name such as latin-1"
+                ) from None
+        return value
+
+
+class TaskSpec(_Model):
+    """One classification head: its name, its labels in output order, its data."""
+
+    name: Name
+    labels: tuple[Label, ...]
+    data: DataSpec
+
+    @field_validator("labels")
+    @classmethod
+    def _at_least_two_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) < 2:
+            raise ValueError(f"a task needs at least 2 labels, this one has {len(value)}")
+        twice = sorted({label for label in value if value.count(label) > 1})
+        if twice:
+            raise ValueError(f"labels must differ; named more than once: {', '.join(twice)}")
+        return value
+
+    @model_validator(mode="after")
+    def _map_leads_to_labels(self) -> Self:
+        unknown = sorted(set(self.data.label_map.values()) - set(self.labels))
+        if unknown:
+            raise ValueError(f"data.label_map leads to labels that are not in labels: {', '.join(unknown)}")
+        return self
+
+
+class FreezeSpec(_Model):
+    """Which parameters stay as they are. `all` evaluates and calibrates only; `heads` freezes the named heads."""
+
+    policy: Literal["none", "all", "backbone", "heads"] = "none"
+    heads: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _heads_go_with_their_policy(self) -> Self:
+        if (self.policy == "heads") != bool(self.heads):
+            raise ValueError("name heads with policy heads, and only there")
+        return self
+
+
+class LayerwiseSpec(_Model):
+    """Layer-wise learning rates of the encoder (Howard & Ruder 2018, discriminative fine-tuning).
+
+    anchor bottom: embeddings get `base_lr`, each layer above 1/decay times the one below.
+    anchor top: the top layer gets `base_lr`, each layer below decay times the one above, embeddings last.
+    """
+
+    anchor: Literal["bottom", "top"] = "bottom"
+    base_lr: Annotated[float, Field(gt=0, le=1)] = 1e-5
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.95
+
+
+class OptimizerSpec(_Model):
+    """AdamW with linear warm-up and linear decay to zero (Devlin et al. 2019, appendix A.2)."""
+
+    head_lr: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 2
+    #: Upper bound of rows x longest row in one batch, in tokens with padding.
+    tokens_per_batch: Annotated[int, Field(ge=16, le=1_000_000)] = 2048
+    rows_per_batch: Annotated[int, Field(ge=1, le=4096)] = 32
+    #: Share of all steps in which the rates rise from zero.
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    #: Largest gradient norm; 0 does not clip.
+    clip: Annotated[float, Field(ge=0)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 13
+    #: auto: bfloat16 where the device computes it natively, else float32.
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class SamplingSpec(_Model):
+    """How rows are drawn within a task: as they are, or each label equally often."""
+
+    within: Literal["natural", "class_balanced"] = "natural"
+
+
+class SplitSpec(_Model):
+    """Shares that are split off `train` where a task names no validation or test file."""
+
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 13
+
+
+class JobSpec(_Model):
+    """Everything a training job needs to be run again with the same outcome."""
+
+    tasks: tuple[TaskSpec, ...]
+    freeze: FreezeSpec = FreezeSpec()
+    layerwise_lr: LayerwiseSpec = LayerwiseSpec()
+    optimizer: OptimizerSpec = OptimizerSpec()
+    sampling: SamplingSpec = SamplingSpec()
+    split: SplitSpec = SplitSpec()
+    #: Truncation while training, in tokens with the special ones; 0: the base model's own limit.
+    max_tokens: Annotated[int, Field(ge=0, le=8192)] = 0
+    #: Also score a majority and a TF-IDF + logistic-regression baseline on the same test rows.
+    baselines: bool = True
+
+    @field_validator("max_tokens")
+    @classmethod
+    def _room_for_text(cls, value: int) -> int:
+        if 0 < value < 8:
+            raise ValueError("use 0 for the model's own limit, or at least 8 tokens")
+        return value
+
+    @model_validator(mode="after")
+    def _tasks_fit_together(self) -> Self:
+        if not self.tasks:
+            raise ValueError("tasks is empty; name at least one task")
+        names = [task.name for task in self.tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"tasks must have different names; named more than once: {', '.join(twice)}")
+        unknown = sorted(set(self.freeze.heads) - set(names))
+        if unknown:
+            raise ValueError(f"freeze.heads names heads that are not tasks: {', '.join(unknown)}")
+        return self
+
+
+def parse_spec(body: Mapping[str, Any]) -> JobSpec:
+    """Build a spec from a plain dictionary (a recipe, a stored record, a converted message).
+
+    Raises:
+        InvalidInputError: with one violation for each thing that is wrong.
+    """
+    try:
+        return JobSpec.model_validate(body)
+    except ValidationError as error:
+        violations = tuple(
+            Violation(_path(item["loc"]), _describe(item["msg"], item.get("input")))
+            for item in error.errors()
+        )
+        summary = "; ".join(f"{v.field or 'spec'}: {v.description}" for v in violations)
+        raise InvalidInputError(f"the job spec is not valid: {summary}", violations) from None
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _describe(message: str, value: object) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{message} (got {value!r})" if isinstance(value, str | int | float | bool) else message
