@@ -190,8 +190,7 @@ def parse_spec(body: Mapping[str, Any]) -> JobSpec:
         return JobSpec.model_validate(body)
     except ValidationError as error:
         violations = tuple(
-            Violation(_path(item["loc"]), _describe(item["msg"], item.get("input")))
-            for item in error.errors()
+            Violation(_path(item["loc"]), _describe(item["msg"], item.get("input"))) for item in error.errors()
         )
         summary = "; ".join(f"{v.field or 'spec'}: {v.description}" for v in violations)
         raise InvalidInputError(f"the job spec is not valid: {summary}", violations) from None

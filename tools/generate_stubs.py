@@ -46,16 +46,12 @@ def drifted(root: Path) -> list[str]:
             for path in fresh
             if not (root / path).exists() or not filecmp.cmp(root / path, Path(scratch) / path, shallow=False)
         ]
-    committed = {
-        path.relative_to(root) for path in (root / "polyhead").rglob("*_pb2*.py*") if path.suffix != ".pyc"
-    }
+    committed = {path.relative_to(root) for path in (root / "polyhead").rglob("*_pb2*.py*") if path.suffix != ".pyc"}
     return wrong + sorted(str(path) for path in committed - set(fresh))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a stub is not current")
     parser.add_argument("root", type=Path, help="the checkout")
     arguments = parser.parse_args()

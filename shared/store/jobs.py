@@ -133,6 +133,4 @@ class JobStore:
 
     def job_ids(self) -> Sequence[str]:
         """Ids of all accepted jobs, in no meaningful order."""
-        return [
-            job_id for job_id in self._store.list("jobs") if self._store.exists(f"jobs/{job_id}/spec.json")
-        ]
+        return [job_id for job_id in self._store.list("jobs") if self._store.exists(f"jobs/{job_id}/spec.json")]
