@@ -1,0 +1,147 @@
+"""Recipes and wire messages say the same thing, in both directions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf.descriptor import Descriptor
+
+from polyhead.errors import RecipeError
+from polyhead.specs import from_struct, message_to_spec, spec_to_message, to_struct
+from polyhead.v1 import training_pb2
+
+FULL_SPEC: dict[str, Any] = {
+    "tasks": [
+        {
+            "name": "sentiment",
+            "labels": ["negative", "neutral", "positive"],
+            "data": {
+                "train": "train.csv",
+                "validation": "validation.csv",
+                "test": "test.csv",
+                "preset": "tweet-sentiment",
+                "format": "csv",
+                "text_column": "words",
+                "label_column": "class",
+                "label_map": {"0": "negative", "1": "positive"},
+                "encoding": "latin-1",
+                "max_rows": 100,
+            },
+        },
+    ],
+    "freeze": {"policy": "heads", "heads": ["sentiment"]},
+    "layerwise_lr": {"anchor": "top", "base_lr": 1e-4, "decay": 0.9},
+    "optimizer": {
+        "head_lr": 1e-3,
+        "epochs": 3,
+        "tokens_per_batch": 1024,
+        "rows_per_batch": 16,
+        "warmup": 0.0,
+        "weight_decay": 0.02,
+        "clip": 0.0,
+        "seed": 0,
+        "precision": "bfloat16",
+    },
+    "sampling": {"within": "class_balanced"},
+    "split": {"validation": 0.2, "test": 0.15, "seed": 7},
+    "max_tokens": 64,
+    "baselines": False,
+}
+
+
+def _fields(message: Descriptor) -> set[str]:
+    return {field.name for field in message.fields}
+
+
+def test_spec_with_every_field_round_trips_unchanged() -> None:
+    """A field lost on the way would train something else than the recipe says."""
+    assert message_to_spec(spec_to_message(FULL_SPEC)) == FULL_SPEC
+
+
+def test_full_spec_names_every_field_of_the_wire() -> None:
+    """Keeps the round trip above complete when a field is added to the proto."""
+    assert set(FULL_SPEC) == _fields(training_pb2.JobSpec.DESCRIPTOR)
+    assert set(FULL_SPEC["tasks"][0]) == _fields(training_pb2.TaskSpec.DESCRIPTOR)
+    assert set(FULL_SPEC["tasks"][0]["data"]) == _fields(training_pb2.DataSpec.DESCRIPTOR)
+    for name in ("freeze", "layerwise_lr", "optimizer", "sampling", "split"):
+        kind = training_pb2.JobSpec.DESCRIPTOR.fields_by_name[name].message_type
+        assert kind is not None
+        assert set(FULL_SPEC[name]) == _fields(kind)
+
+
+def test_every_enum_value_has_a_short_name_that_comes_back() -> None:
+    """Recipes use the short names; each must mean the enum value of the same name."""
+    for field, name, values in [
+        ("freeze", "policy", ["none", "all", "backbone", "heads"]),
+        ("layerwise_lr", "anchor", ["bottom", "top"]),
+        ("optimizer", "precision", ["auto", "float32", "bfloat16"]),
+        ("sampling", "within", ["natural", "class_balanced"]),
+    ]:
+        for value in values:
+            assert message_to_spec(spec_to_message({field: {name: value}})) == {field: {name: value}}
+    assert spec_to_message({"freeze": {"policy": "backbone"}}).freeze.policy == training_pb2.FREEZE_POLICY_BACKBONE
+
+
+def test_unset_fields_stay_unset() -> None:
+    """Defaults belong to the server; sending zeros would override them."""
+    message = spec_to_message({"tasks": [{"name": "a", "labels": ["x", "y"], "data": {"train": "a.csv"}}]})
+    assert not message.HasField("optimizer")
+    assert not message.HasField("baselines")
+    assert "optimizer" not in message_to_spec(message)
+
+
+def test_unspecified_enum_is_left_out_and_an_unknown_number_is_kept() -> None:
+    """The server must see the number to refuse it; silence would train with the default."""
+    assert message_to_spec(training_pb2.JobSpec(freeze=training_pb2.FreezeSpec())) == {"freeze": {}}
+    strange = training_pb2.JobSpec.FromString(b"\x1a\x02\x08\x63")
+    assert message_to_spec(strange) == {"freeze": {"policy": 99}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "word"),
+    [
+        ({"epochs": 2}, "epochs", "unknown field"),
+        ({"tasks": [{"name": "a", "lables": []}]}, "tasks[0].lables", "labels"),
+        ({"tasks": {"name": "a"}}, "tasks", "needs a list"),
+        ({"tasks": ["a"]}, "tasks[0]", "needs fields"),
+        ({"tasks": [{"labels": ["x", True]}]}, "tasks[0].labels[1]", "quotes"),
+        ({"tasks": [{"data": {"label_map": {"0": None}}}]}, "tasks[0].data.label_map[0]", "quotes"),
+        ({"tasks": [{"data": {"label_map": "x"}}]}, "tasks[0].data.label_map", "needs keys"),
+        ({"freeze": {"policy": "FREEZE_POLICY_ALL"}}, "freeze.policy", "backbone"),
+        ({"optimizer": {"epochs": 1.5}}, "optimizer.epochs", "whole number"),
+        ({"optimizer": {"epochs": 2**31}}, "optimizer.epochs", "whole number"),
+        ({"optimizer": {"epochs": True}}, "optimizer.epochs", "whole number"),
+        ({"optimizer": {"clip": "much"}}, "optimizer.clip", "a number"),
+        ({"baselines": "yes"}, "baselines", "true or false"),
+        ({"split": None}, "split", "needs fields"),
+    ],
+)
+def test_spec_that_does_not_fit_is_refused_with_its_path(spec: dict[str, Any], path: str, word: str) -> None:
+    """A typing error in a recipe must be found by its place, before anything is sent."""
+    with pytest.raises(RecipeError) as caught:
+        spec_to_message(spec)
+    assert [violation.field for violation in caught.value.violations] == [path]
+    assert word in caught.value.violations[0].description
+    assert path in str(caught.value)
+
+
+def test_all_violations_are_reported_at_once() -> None:
+    """One round is enough to mend a recipe."""
+    with pytest.raises(RecipeError) as caught:
+        spec_to_message({"epochs": 2, "freeze": {"policy": "some"}, "baselines": 3})
+    assert len(caught.value.violations) == 3
+
+
+def test_yaml_quirks_of_numbers_and_labels_are_read_as_meant() -> None:
+    """YAML 1.1 reads 1e-4 as a text and an unquoted label 0 as a number."""
+    message = spec_to_message(yaml.safe_load("{optimizer: {head_lr: 1e-4}, tasks: [{name: a, labels: [0, 1]}]}"))
+    assert message.optimizer.head_lr == 1e-4
+    assert list(message.tasks[0].labels) == ["0", "1"]
+
+
+def test_struct_round_trips_nested_data() -> None:
+    """Metrics and reports travel as Struct; whole numbers must come back as such."""
+    body = {"task": {"accuracy": 0.5, "rows": 3, "matrix": [[1, 2], [3, 4]], "note": None, "ok": True, "name": "x"}}
+    assert from_struct(to_struct(body)) == body
