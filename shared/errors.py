@@ -95,7 +95,7 @@ class QueueFullError(PolyheadError):
 
     @property
     def retry_after_s(self) -> float:
-        return float(self.args[1])  # type: ignore[arg-type]
+        return float(self.args[1])
 
 
 class DeadlineError(PolyheadError):

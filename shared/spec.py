@@ -22,7 +22,7 @@ from pydantic import (
 from shared.errors import InvalidInputError, Violation
 
 #: Task and label names travel in file names, tensor names and tables, so they stay simple.
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 

@@ -372,7 +372,7 @@ class TaskSpec(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Letters, digits, `_`, `.` and `-`."""
+    """Letters, digits, `_` and `-`, at most 64."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At least two, in output order."""

@@ -1,0 +1,143 @@
+"""A model as files and back: safetensors weights, tokenizer, and what sentence-transformers needs to load the folder.
+
+Owns the file layout of an artifact's model (design: the folder is also a valid sentence-transformers model). Nothing
+is unpickled. Hashing and storing is shared.store.artifacts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from shared.base_model import BaseModel
+from shared.errors import CorruptArtifactError
+from shared.model import MultiTaskModel, Task, drop_pooler
+from shared.store.artifacts import ArtifactReader, TaskEntry
+from shared.text import TextEncoder
+
+ENCODER_FILE = "model.safetensors"
+HEADS_FILE = "heads.safetensors"
+_PREFIX = "sentence_transformers.models."
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with the text encoder it was trained with."""
+
+    model: MultiTaskModel
+    text: TextEncoder
+
+
+def build_model(base: BaseModel, tasks: Sequence[Task]) -> MultiTaskModel:
+    """The base encoder with fresh heads."""
+    config = base.config
+    return MultiTaskModel(base.encoder, int(config["hidden_size"]), int(config.get("pad_token_id") or 0), tasks)
+
+
+def model_files(model: MultiTaskModel, base: BaseModel) -> dict[str, bytes]:
+    """All files of an artifact but the manifest; `base` gives config, tokenizer and window."""
+    head_tensors = {
+        f"{task.name}.{name}": tensor
+        for task, head in zip(model.tasks, model.heads, strict=True)
+        for name, tensor in head.state_dict().items()
+    }
+    return {
+        ENCODER_FILE: _save(model.encoder.state_dict()),
+        HEADS_FILE: _save(head_tensors),
+        "config.json": _json(base.config),
+        **base.tokenizer_files,
+        **_sentence_transformers_files(model.hidden_size, base.max_tokens),
+    }
+
+
+def encoder_id_of(files: dict[str, bytes]) -> str:
+    """Hash of encoder weights, configuration, tokenizer and window: equal ids give equal embeddings."""
+    digest = hashlib.sha256()
+    for name in (ENCODER_FILE, "config.json", "tokenizer.json", "sentence_bert_config.json"):
+        digest.update(hashlib.sha256(files[name]).digest())
+    return digest.hexdigest()[:16]
+
+
+def task_entries(model: MultiTaskModel) -> tuple[TaskEntry, ...]:
+    """The manifest's description of the model's heads."""
+    return tuple(TaskEntry(name=t.name, labels=t.labels, temperature=t.temperature) for t in model.tasks)
+
+
+def load_model(artifact: ArtifactReader) -> LoadedModel:
+    """Rebuild a model from a verified artifact, in float32 on the CPU, in eval mode.
+
+    Raises:
+        CorruptArtifactError: if files, labels and widths do not fit together.
+    """
+    manifest = artifact.manifest
+    config = artifact.read_json("config.json")
+    encoder = _build_encoder(config)
+    _load_into(encoder, _tensors(artifact, ENCODER_FILE), ENCODER_FILE)
+    tasks = [Task(entry.name, entry.labels, entry.temperature) for entry in manifest.tasks]
+    model = MultiTaskModel(encoder, int(config["hidden_size"]), int(config.get("pad_token_id") or 0), tasks)
+    tensors = _tensors(artifact, HEADS_FILE)
+    expected = {f"{task.name}.{part}" for task in tasks for part in ("weight", "bias")}
+    if set(tensors) != expected:
+        raise CorruptArtifactError(f"{HEADS_FILE} holds {sorted(tensors)}; the tasks need {sorted(expected)}")
+    for task, head in zip(tasks, model.heads, strict=True):
+        _load_into(head, {part: tensors[f"{task.name}.{part}"] for part in ("weight", "bias")}, f"head {task.name}")
+    if manifest.dimensions != model.hidden_size:
+        raise CorruptArtifactError(f"the manifest says {manifest.dimensions} dimensions, config {model.hidden_size}")
+    model.eval().requires_grad_(False)
+    return LoadedModel(model, TextEncoder(artifact.read("tokenizer.json"), manifest.max_tokens))
+
+
+def _build_encoder(config: dict[str, Any]) -> nn.Module:
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        encoder = AutoModel.from_config(AutoConfig.for_model(**config))
+    except Exception as error:  # an unknown or inconsistent configuration fails in many ways
+        raise CorruptArtifactError(f"config.json describes no encoder this code can build: {error}") from error
+    drop_pooler(encoder)
+    return encoder  # type: ignore[no-any-return]
+
+
+def _load_into(module: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
+    try:
+        module.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        raise CorruptArtifactError(f"{what} does not fit the model: {error}") from None
+
+
+def _tensors(artifact: ArtifactReader, name: str) -> dict[str, Tensor]:
+    try:
+        return load(artifact.read(name))  # type: ignore[no-any-return]
+    except SafetensorError as error:
+        raise CorruptArtifactError(f"{name} is not a safetensors file: {error}") from None
+
+
+def _save(tensors: dict[str, Tensor]) -> bytes:
+    return save(  # type: ignore[no-any-return]
+        {name: tensor.detach().cpu().float().contiguous() for name, tensor in tensors.items()}
+    )
+
+
+def _json(body: object) -> bytes:
+    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _sentence_transformers_files(hidden_size: int, max_tokens: int) -> dict[str, bytes]:
+    modules = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
+    return {
+        "modules.json": _json(
+            [{"idx": i, "name": str(i), "path": path, "type": _PREFIX + kind} for i, (kind, path) in enumerate(modules)]
+        ),
+        "sentence_bert_config.json": _json({"max_seq_length": max_tokens, "do_lower_case": False}),
+        "1_Pooling/config.json": _json(
+            {"word_embedding_dimension": hidden_size, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
+        ),
+        "2_Normalize/config.json": _json({}),
+    }
