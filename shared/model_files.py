@@ -37,8 +37,7 @@ class LoadedModel:
 
 def build_model(base: BaseModel, tasks: Sequence[Task]) -> MultiTaskModel:
     """The base encoder with fresh heads."""
-    config = base.config
-    return MultiTaskModel(base.encoder, int(config["hidden_size"]), int(config.get("pad_token_id") or 0), tasks)
+    return MultiTaskModel(base.encoder, _hidden_size(base.encoder), int(base.config.get("pad_token_id") or 0), tasks)
 
 
 def model_files(model: MultiTaskModel, base: BaseModel) -> dict[str, bytes]:
@@ -81,7 +80,7 @@ def load_model(artifact: ArtifactReader) -> LoadedModel:
     encoder = _build_encoder(config)
     _load_into(encoder, _tensors(artifact, ENCODER_FILE), ENCODER_FILE)
     tasks = [Task(entry.name, entry.labels, entry.temperature) for entry in manifest.tasks]
-    model = MultiTaskModel(encoder, int(config["hidden_size"]), int(config.get("pad_token_id") or 0), tasks)
+    model = MultiTaskModel(encoder, _hidden_size(encoder), int(config.get("pad_token_id") or 0), tasks)
     tensors = _tensors(artifact, HEADS_FILE)
     expected = {f"{task.name}.{part}" for task in tasks for part in ("weight", "bias")}
     if set(tensors) != expected:
@@ -92,6 +91,11 @@ def load_model(artifact: ArtifactReader) -> LoadedModel:
         raise CorruptArtifactError(f"the manifest says {manifest.dimensions} dimensions, config {model.hidden_size}")
     model.eval().requires_grad_(False)
     return LoadedModel(model, TextEncoder(artifact.read("tokenizer.json"), manifest.max_tokens))
+
+
+def _hidden_size(encoder: nn.Module) -> int:
+    # The attribute, not the key of the dictionary: DistilBERT's file calls it `dim`.
+    return int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type]
 
 
 def _build_encoder(config: dict[str, Any]) -> nn.Module:
