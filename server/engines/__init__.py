@@ -1,0 +1,1 @@
+"""The only door to the device: the engine interface, the torch engine, and the threads that compute."""

@@ -1,0 +1,76 @@
+"""The server's settings: typed, frozen, read from the environment once, at the entry point."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import InvalidInputError
+from shared.settings import refuse_unknown_names
+
+PREFIX = "SERVER_"
+
+
+class ServerSettings(BaseSettings):
+    """Each field is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    store_url: str = Field(".polyhead/store", description="Folder (or file:// URL) of the store.")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey that carries the doorbell and progress."
+    )
+    server_listen: str = Field(
+        "127.0.0.1:50051", pattern=r"^.+:\d{1,5}$", description="Host and port; port 0 takes a free one."
+    )
+    server_device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
+    server_precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the torch engine.")
+    server_compute_workers: Annotated[int, Field(ge=0, le=256)] = Field(
+        0, description="Compute threads; 0: one a core on a CPU, one on a GPU."
+    )
+    server_max_batch_rows: Annotated[int, Field(ge=1, le=1024)] = Field(16, description="Sentences in one batch.")
+    server_max_batch_tokens: Annotated[int, Field(ge=16)] = Field(
+        4096, description="Tokens in one batch, with padding."
+    )
+    server_max_sentences_per_request: Annotated[int, Field(ge=1)] = Field(512, description="More are refused.")
+    server_max_sentence_bytes: Annotated[int, Field(ge=1)] = Field(
+        16_384, description="Longer ones (UTF-8) are refused before tokenizing."
+    )
+    server_max_queue_tokens: Annotated[int, Field(ge=256)] = Field(
+        262_144, description="Tokens that may wait; more are refused with RESOURCE_EXHAUSTED."
+    )
+    server_max_message_bytes: Annotated[int, Field(ge=1024)] = Field(
+        16 * 2**20, description="Largest gRPC message in either direction."
+    )
+    server_poll_s: Annotated[float, Field(gt=0)] = Field(
+        0.5, description="Seconds between two looks for a new release."
+    )
+    server_drain_s: Annotated[float, Field(ge=0)] = Field(
+        20.0, description="Seconds that running requests get at a stop."
+    )
+    server_reflection: bool = Field(True, description="Offer gRPC server reflection.")
+    server_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+
+    @model_validator(mode="after")
+    def _one_sentence_fits(self) -> Self:
+        if self.server_max_sentence_bytes > self.server_max_message_bytes:
+            raise ValueError("SERVER_MAX_SENTENCE_BYTES is larger than SERVER_MAX_MESSAGE_BYTES")
+        return self
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read all settings.
+
+        Raises:
+            InvalidInputError: naming each variable that is unknown or has a value that does not fit.
+        """
+        refuse_unknown_names(PREFIX, (name.upper() for name in cls.model_fields), environ)
+        try:
+            return cls()
+        except ValidationError as error:
+            complaints = (f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+            raise InvalidInputError("; ".join(complaints)) from None
