@@ -1,0 +1,76 @@
+"""Where training data may lie: paths of a job spec are resolved below the allowed roots, and nowhere else.
+
+Owns the check that no `..`, absolute path or symbolic link leads out. Does not open files. Pure but for `stat`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or folder that may be read: its real path, its root's real path, its name for messages and records."""
+
+    path: Path
+    root: Path
+    name: str
+
+    def inside(self, filename: str) -> Source:
+        """The file `filename` of this folder, checked like the folder itself.
+
+        Raises:
+            DataError: if it is missing or a link that leads out of the root.
+        """
+        name = f"{self.name}/{filename}" if self.name else filename
+        real = (self.path / filename).resolve()
+        if not real.is_relative_to(self.root):
+            raise DataError(f"{name}: is a link that leads out of the data roots")
+        if not real.is_file():
+            raise DataError(f"{name}: no such file")
+        return Source(real, self.root, name)
+
+
+def open_source(path: Path) -> Source:
+    """A file or folder named by the person at the keyboard, who may read what the system lets them read.
+
+    Raises:
+        DataError: if there is nothing.
+    """
+    real = path.resolve()
+    if not real.exists():
+        raise DataError(f"{path}: no such file or folder")
+    return Source(real, Path(real.anchor), str(path))
+
+
+def resolve(value: str, roots: Sequence[Path], field: str = "path") -> Source:
+    """Find what a spec's `value` names. Relative: the first root that has it. Absolute: it must lie below a root.
+
+    Raises:
+        DataError: if nothing is there, or it lies outside every root (also by way of `..` or links).
+    """
+    if "\0" in value:
+        raise DataError(f"{field}: {value!r} is not a path")
+    real_roots = [root.resolve() for root in roots]
+    asked = Path(value)
+    has_escaped = False
+    for root in real_roots:
+        # An absolute `asked` replaces the root here, and is then held against each root in turn.
+        joined = root / asked
+        real = joined.resolve()
+        if not real.is_relative_to(root):
+            has_escaped = True
+        elif real.exists():
+            shown = asked.relative_to(root) if asked.is_absolute() and asked.is_relative_to(root) else asked
+            return Source(real, root, real.relative_to(root).as_posix() if shown.is_absolute() else shown.as_posix())
+    meaning = (
+        "training data must lie below a data root of the worker "
+        f"(setting WORKER_DATA_ROOTS: {', '.join(map(str, roots)) or 'none is set'})"
+    )
+    if has_escaped:
+        raise DataError(f"{field}: {value!r} leads out of the data roots; {meaning}")
+    raise DataError(f"{field}: {value!r} was not found; {meaning}")

@@ -1,0 +1,52 @@
+"""What the rooms of worker/data hand each other: a row as it was read, a table of them, rows ready for training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """One row as it stands in the file. `number` is the one a person sees there: a spreadsheet's row or a line."""
+
+    number: int
+    text: str
+    label: str
+    is_blank: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawTable:
+    """One file's rows (of the TweetEval layout: one split's), before any judgement about them."""
+
+    name: str
+    rows: list[RawRow]
+    label_column: str
+    encoding: str
+    #: Hash of every file that was read, by name.
+    sha256: Mapping[str, str]
+    #: Value in the file -> label, where the layout brings a mapping of its own.
+    mapping: Mapping[str, str]
+
+    def place(self, row: RawRow) -> str:
+        """Where `row` is, for messages."""
+        return f"{self.name}, row {row.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Texts with their labels: `label_ids` (int64) index the task's labels, in the order of the texts."""
+
+    texts: list[str]
+    label_ids: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, index: npt.NDArray[np.int64]) -> Rows:
+        """The rows at `index`, in that order."""
+        return Rows([self.texts[i] for i in index], self.label_ids[index])
