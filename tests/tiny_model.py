@@ -22,6 +22,8 @@ from transformers import (
 
 Architecture = Literal["bert", "roberta", "distilbert", "mpnet"]
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+#: RoBERTa and MPNet number positions from the padding id + 1, and MPNet takes that id to be 1.
+_SPECIAL_ROBERTA = ("[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]")
 _WORDS = """
 a all and angry are at awful bad best bird blue boring bread bright broken cake calm cat city clean clear
 cloud coffee cold cruel dark day delivery dog door dull early evening every fast fine fire food friend from
@@ -39,7 +41,7 @@ def make_tiny_base(
 ) -> Path:
     """Save a random encoder of `layers` layers with a small WordPiece tokenizer in `folder`, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    _tokenizer().save(str(folder / "tokenizer.json"))
+    _tokenizer(architecture).save(str(folder / "tokenizer.json"))
     make_tiny_encoder(layers, hidden, seed, architecture).save_pretrained(folder)
     return folder
 
@@ -54,14 +56,14 @@ def make_tiny_encoder(
 
 
 def _config(layers: int, hidden: int, architecture: Architecture) -> PreTrainedConfig:
-    vocabulary = _tokenizer().get_vocab_size()
+    vocabulary = _tokenizer(architecture).get_vocab_size()
     if architecture == "distilbert":
         return DistilBertConfig(
             vocab_size=vocabulary, dim=hidden, n_layers=layers, n_heads=2, hidden_dim=2 * hidden,
             max_position_embeddings=64,
         )  # fmt: skip
     kind = {"bert": BertConfig, "roberta": RobertaConfig, "mpnet": MPNetConfig}[architecture]
-    padding = {} if architecture == "bert" else {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    padding = {} if architecture == "bert" else {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
     return kind(
         vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=2,
         intermediate_size=2 * hidden, max_position_embeddings=66, **padding,
@@ -79,9 +81,10 @@ def _build(config: PreTrainedConfig) -> PreTrainedModel:
     return BertModel(config)
 
 
-def _tokenizer() -> Tokenizer:
+def _tokenizer(architecture: Architecture) -> Tokenizer:
+    special = _SPECIAL_ROBERTA if architecture in ("roberta", "mpnet") else _SPECIAL
     pieces = [
-        *_SPECIAL,
+        *special,
         *_WORDS,
         *"abcdefghijklmnopqrstuvwxyz0123456789.,!?'",
         *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz0123456789"),
@@ -91,7 +94,7 @@ def _tokenizer() -> Tokenizer:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]", special_tokens=[(piece, special.index(piece)) for piece in ("[CLS]", "[SEP]")]
     )
     tokenizer.decoder = decoders.WordPiece()
     return tokenizer
