@@ -1,0 +1,49 @@
+"""How a client reaches a server: target and channel options. The clients own and close the channels it opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+#: Health name of Predict and Embed; the server as a whole is ready earlier, when it can take jobs.
+INFERENCE_SERVICE = "polyhead.v1.InferenceService"
+DEFAULT_TARGET = "127.0.0.1:50051"
+#: A thousand sentences of 8 KiB, or their float32 embeddings, fit several times; gRPC's own default is 4 MiB.
+DEFAULT_MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+#: gRPC servers answer pings that come more often than every five minutes with GOAWAY, unless configured otherwise
+#: (grpc/doc/keepalive.md, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS).
+DEFAULT_KEEPALIVE_S = 310.0
+DEFAULT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """Everything about a connection. `credentials` makes it TLS; without, the channel is plain text."""
+
+    target: str = DEFAULT_TARGET
+    max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
+    keepalive_s: float = DEFAULT_KEEPALIVE_S
+    credentials: grpc.ChannelCredentials | None = None
+
+    def options(self) -> list[tuple[str, Any]]:
+        return [
+            ("grpc.max_send_message_length", self.max_message_bytes),
+            ("grpc.max_receive_message_length", self.max_message_bytes),
+            ("grpc.keepalive_time_ms", int(self.keepalive_s * 1000)),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            # A server that has just been restarted is found within two seconds, not gRPC's two minutes.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 2000),
+        ]
+
+    def open(self) -> grpc.Channel:
+        if self.credentials is not None:
+            return grpc.secure_channel(self.target, self.credentials, self.options())
+        return grpc.insecure_channel(self.target, self.options())
+
+    def open_async(self) -> grpc.aio.Channel:
+        if self.credentials is not None:
+            return grpc.aio.secure_channel(self.target, self.credentials, self.options())
+        return grpc.aio.insecure_channel(self.target, self.options())

@@ -1,0 +1,106 @@
+"""Arguments -> wire messages. Pure functions; the sync and the async client share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from polyhead.specs import spec_to_message
+from polyhead.v1 import inference_pb2, models_pb2, training_pb2
+
+#: What to do with a sentence longer than the model's window: cut and flag it, or refuse the request.
+Truncation = Literal["truncate", "refuse"]
+
+_TRUNCATION = {
+    "truncate": inference_pb2.TRUNCATION_TRUNCATE,
+    "refuse": inference_pb2.TRUNCATION_REFUSE,
+}
+#: The largest page that the list calls give (proto/polyhead/v1: page_size).
+MAX_PAGE = 500
+
+
+def predict_request(
+    sentences: str | Iterable[str],
+    tasks: Iterable[str],
+    include_embedding: bool,
+    expect_encoder_id: str,
+    truncation: Truncation,
+) -> inference_pb2.PredictRequest:
+    return inference_pb2.PredictRequest(
+        sentences=_sentences(sentences),
+        tasks=[tasks] if isinstance(tasks, str) else list(tasks),
+        include_embedding=include_embedding,
+        expect_encoder_id=expect_encoder_id,
+        truncation=_TRUNCATION[truncation],
+    )
+
+
+def embed_request(
+    sentences: str | Iterable[str],
+    normalize: bool,
+    dimensions: int,
+    expect_encoder_id: str,
+    truncation: Truncation,
+) -> inference_pb2.EmbedRequest:
+    return inference_pb2.EmbedRequest(
+        sentences=_sentences(sentences),
+        normalize=normalize,
+        dimensions=dimensions,
+        expect_encoder_id=expect_encoder_id,
+        truncation=_TRUNCATION[truncation],
+    )
+
+
+def train_request(
+    spec: Mapping[str, Any] | training_pb2.JobSpec, request_id: str | None, validate_only: bool
+) -> training_pb2.TrainJobRequest:
+    """
+    Raises:
+        RecipeError: if the spec does not fit the wire.
+    """
+    return training_pb2.TrainJobRequest(
+        request_id=request_id or "",
+        spec=spec if isinstance(spec, training_pb2.JobSpec) else spec_to_message(spec),
+        validate_only=validate_only,
+    )
+
+
+def _sentences(sentences: str | Iterable[str]) -> list[str]:
+    return [sentences] if isinstance(sentences, str) else list(sentences)
+
+
+class _Page(Protocol):
+    @property
+    def next_page_token(self) -> str: ...
+
+
+P = TypeVar("P", bound=_Page)
+T = TypeVar("T")
+
+
+class Pages(Generic[P, T]):
+    """Collects up to `limit` items that come in pages: ask for `next_page()`, `add()` the answer, until `is_full`."""
+
+    def __init__(self, limit: int, read: Callable[[P], Iterable[T]]) -> None:
+        self._limit = limit
+        self._read = read
+        self._token = ""
+        self.items: list[T] = []
+        self.is_full = limit <= 0
+
+    def next_page(self) -> dict[str, Any]:
+        """Fields of the next request."""
+        return {"page_size": min(self._limit - len(self.items), MAX_PAGE), "page_token": self._token}
+
+    def add(self, page: P) -> None:
+        self.items.extend(self._read(page))
+        self._token = page.next_page_token
+        self.is_full = not self._token or len(self.items) >= self._limit
+
+
+def job_pages(limit: int) -> Pages[training_pb2.ListJobsResponse, training_pb2.Job]:
+    return Pages(limit, lambda page: page.jobs)
+
+
+def version_pages(limit: int) -> Pages[models_pb2.ListVersionsResponse, models_pb2.Version]:
+    return Pages(limit, lambda page: page.versions)

@@ -1,0 +1,100 @@
+"""gRPC's failed calls -> polyhead.errors, with what google.rpc.Status carries in the trailer. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from polyhead import errors
+from polyhead.errors import FieldViolation
+
+#: Trailer with a serialized google.rpc.Status (gRPC's "richer error model").
+DETAILS_TRAILER = "grpc-status-details-bin"
+
+ERRORS: dict[grpc.StatusCode, type[errors.CallError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidArgumentError,
+    grpc.StatusCode.OUT_OF_RANGE: errors.InvalidArgumentError,
+    grpc.StatusCode.NOT_FOUND: errors.NotFoundError,
+    grpc.StatusCode.ALREADY_EXISTS: errors.AlreadyExistsError,
+    grpc.StatusCode.FAILED_PRECONDITION: errors.FailedPreconditionError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.ResourceExhaustedError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceededError,
+    grpc.StatusCode.UNAVAILABLE: errors.UnavailableError,
+    grpc.StatusCode.UNIMPLEMENTED: errors.UnimplementedError,
+    grpc.StatusCode.CANCELLED: errors.CallCancelledError,
+    grpc.StatusCode.INTERNAL: errors.InternalError,
+    grpc.StatusCode.UNKNOWN: errors.InternalError,
+    grpc.StatusCode.DATA_LOSS: errors.InternalError,
+}
+
+
+#: A server that starts or restarts: worth asking again until the caller's patience ends.
+_PASSING = {grpc.StatusCode.UNAVAILABLE.name, grpc.StatusCode.DEADLINE_EXCEEDED.name, grpc.StatusCode.CANCELLED.name}
+#: Between two tries to watch a server's health.
+HEALTH_PAUSE_S = 0.1
+
+
+class FailedCall(Protocol):
+    """What grpc's sync and aio errors have in common."""
+
+    def code(self) -> grpc.StatusCode: ...
+    def details(self) -> str | None: ...
+    def trailing_metadata(self) -> Any: ...
+
+
+def call_error(failed: FailedCall, target: str) -> errors.CallError:
+    """The error of our tree for a call to `target` that failed."""
+    code = failed.code()
+    violations, retry_after_s = _read_details(failed.trailing_metadata())
+    message = failed.details() or f"the call ended with {code.name}"
+    if code is grpc.StatusCode.UNAVAILABLE:
+        message = f"{target}: {message}"
+    return ERRORS.get(code, errors.CallError)(message, code.name, violations, retry_after_s)
+
+
+@contextmanager
+def translated(target: str) -> Iterator[None]:
+    """Turns gRPC's errors into ours; fits around a plain and around an awaited call."""
+    try:
+        yield
+    except grpc.RpcError as failed:
+        raise call_error(cast(FailedCall, failed), target) from failed
+
+
+def is_passing(error: errors.CallError) -> bool:
+    """Whether waiting for a server that starts may help."""
+    return error.status in _PASSING
+
+
+def not_ready_error(target: str, service: str, timeout_s: float, last: str) -> errors.UnavailableError:
+    what = f"{service} at {target}" if service else f"the server at {target}"
+    return errors.UnavailableError(f"{what} was not ready within {timeout_s:g} s (last: {last})", "UNAVAILABLE")
+
+
+def _read_details(trailer: Iterable[tuple[str, str | bytes]] | None) -> tuple[tuple[FieldViolation, ...], float | None]:
+    violations: list[FieldViolation] = []
+    retry_after_s: float | None = None
+    for detail in _details(trailer):
+        if detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+            bad = error_details_pb2.BadRequest.FromString(detail.value)
+            violations += [FieldViolation(item.field, item.description) for item in bad.field_violations]
+        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            delay = error_details_pb2.RetryInfo.FromString(detail.value).retry_delay
+            retry_after_s = delay.seconds + delay.nanos / 1e9
+    return tuple(violations), retry_after_s
+
+
+def _details(trailer: Iterable[tuple[str, str | bytes]] | None) -> list[Any]:
+    for key, value in trailer or ():
+        if key == DETAILS_TRAILER and isinstance(value, bytes):
+            try:
+                return list(status_pb2.Status.FromString(value).details)
+            except DecodeError:
+                # A proxy's garbage must not hide the status that came with it.
+                return []
+    return []

@@ -1,0 +1,268 @@
+"""A Polyhead server with canned answers: real gRPC on a free port, no model. The one fake of the client's tests.
+
+Runs its own event loop in a thread, so that sync, async and subprocess clients can all talk to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from polyhead.specs import to_struct
+from polyhead.v1 import (
+    inference_pb2,
+    inference_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    training_pb2,
+    training_pb2_grpc,
+)
+
+T = TypeVar("T")
+SERVING = health_pb2.HealthCheckResponse.SERVING
+METRICS = {
+    "sentiment": {
+        "accuracy": 0.9,
+        "macro_f1": 0.88,
+        "macro_recall": 0.87,
+        "ece": 0.02,
+        "cross_entropy": 0.3,
+        "majority": {"accuracy": 0.4, "macro_f1": 0.2, "macro_recall": 0.33, "ece": 0.0, "cross_entropy": 1.1},
+        "tfidf_lr": {"accuracy": 0.7, "macro_f1": 0.69, "macro_recall": 0.68, "ece": 0.05, "cross_entropy": 0.7},
+    }
+}
+
+
+async def refuse(
+    context: grpc.aio.ServicerContext[Any, Any], code: grpc.StatusCode, message: str, *details: Any
+) -> NoReturn:
+    """Abort as the real server does: google.rpc.Status in the trailer."""
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    await context.abort(code, message)
+
+
+class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
+    """Sentences that hold a status's name end with that status; others are positive if they hold `good`."""
+
+    def __init__(self) -> None:
+        self.last_predict = inference_pb2.PredictRequest()
+        self.last_embed = inference_pb2.EmbedRequest()
+
+    async def Predict(self, request: inference_pb2.PredictRequest, context: Any) -> inference_pb2.PredictResponse:
+        self.last_predict = request
+        await self._fail_on_purpose(request.sentences, context)
+        return inference_pb2.PredictResponse(
+            results=[self._result(text, request.include_embedding) for text in request.sentences],
+            model_version=3,
+            artifact_id="a3",
+            encoder_id="enc",
+            timing=inference_pb2.Timing(tokenize_ms=0.1, queue_ms=0.2, compute_ms=3.0, total_ms=3.5),
+        )
+
+    async def Embed(self, request: inference_pb2.EmbedRequest, context: Any) -> inference_pb2.EmbedResponse:
+        self.last_embed = request
+        await self._fail_on_purpose(request.sentences, context)
+        return inference_pb2.EmbedResponse(
+            embeddings=[
+                inference_pb2.SentenceEmbedding(values=self._vector(text), token_count=4) for text in request.sentences
+            ],
+            model_version=3,
+            artifact_id="a3",
+            encoder_id="enc",
+        )
+
+    async def _fail_on_purpose(self, sentences: Any, context: Any) -> None:
+        for name, code in ((code.name, code) for code in grpc.StatusCode):
+            if name not in sentences:
+                continue
+            bad = error_details_pb2.BadRequest.FieldViolation(field="sentences[0]", description="is bad")
+            retry = error_details_pb2.RetryInfo()
+            retry.retry_delay.FromMilliseconds(1500)
+            details = {
+                grpc.StatusCode.INVALID_ARGUMENT: [error_details_pb2.BadRequest(field_violations=[bad])],
+                grpc.StatusCode.RESOURCE_EXHAUSTED: [retry],
+            }
+            await refuse(context, code, f"refused with {name}", *details.get(code, []))
+        if "slow" in sentences:
+            await asyncio.sleep(60)
+
+    def _result(self, text: str, include_embedding: bool) -> inference_pb2.SentenceResult:
+        positive = 0.75 if "good" in text else 0.25
+        result = inference_pb2.SentenceResult(token_count=4, truncated=len(text) > 100)
+        result.predictions.add(
+            task="sentiment",
+            label="positive" if positive > 0.5 else "negative",
+            score=0.75,
+            scores=[
+                inference_pb2.LabelScore(label="negative", score=1 - positive),
+                inference_pb2.LabelScore(label="positive", score=positive),
+            ],
+        )
+        if include_embedding:
+            result.embedding.values.extend(self._vector(text))
+        return result
+
+    def _vector(self, text: str) -> list[float]:
+        return [0.6, 0.8, 0.0] if "good" in text else [0.8, 0.0, 0.6]
+
+
+class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
+    """A job named by its request id: `fail...` ends as failed, others succeed as version 4 after three updates."""
+
+    def __init__(self) -> None:
+        self.requests: list[training_pb2.TrainJobRequest] = []
+        self.watch_was_dropped = threading.Event()
+
+    async def TrainJob(self, request: training_pb2.TrainJobRequest, context: Any) -> training_pb2.TrainJobResponse:
+        self.requests.append(request)
+        if not request.spec.tasks:
+            bad = error_details_pb2.BadRequest.FieldViolation(field="spec.tasks", description="name at least one task")
+            await refuse(
+                context,
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "the job spec is not valid",
+                error_details_pb2.BadRequest(field_violations=[bad]),
+            )
+        if request.validate_only:
+            return training_pb2.TrainJobResponse()
+        return training_pb2.TrainJobResponse(job=self.job(request.request_id or "job1", training_pb2.JOB_STATE_QUEUED))
+
+    async def GetJob(self, request: training_pb2.GetJobRequest, context: Any) -> training_pb2.Job:
+        if request.job_id == "missing":
+            await refuse(context, grpc.StatusCode.NOT_FOUND, "no job 'missing'")
+        return self._end(request.job_id)
+
+    async def ListJobs(self, request: training_pb2.ListJobsRequest, context: Any) -> training_pb2.ListJobsResponse:
+        """Six hundred jobs in pages, as asked."""
+        start = int(request.page_token or 0)
+        stop = min(start + request.page_size, 600)
+        jobs = [self.job(f"job{number}", training_pb2.JOB_STATE_RUNNING) for number in range(start, stop)]
+        return training_pb2.ListJobsResponse(jobs=jobs, next_page_token=str(stop) if stop < 600 else "")
+
+    async def WatchJob(self, request: training_pb2.WatchJobRequest, context: Any) -> AsyncIterator[training_pb2.Job]:
+        if request.job_id == "missing":
+            await refuse(context, grpc.StatusCode.NOT_FOUND, "no job 'missing'")
+        yield self.job(request.job_id, training_pb2.JOB_STATE_QUEUED)
+        running = self.job(request.job_id, training_pb2.JOB_STATE_RUNNING, attempt=1)
+        running.progress.CopyFrom(
+            training_pb2.JobProgress(
+                stage="training",
+                step=5,
+                steps=10,
+                epoch=0.5,
+                loss_by_task={"sentiment": 0.7},
+                examples_per_s=99,
+                eta_s=2,
+            )
+        )
+        yield running
+        if request.job_id.startswith("endless"):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                self.watch_was_dropped.set()
+        yield self._end(request.job_id)
+
+    def _end(self, job_id: str) -> training_pb2.Job:
+        if job_id.startswith("fail"):
+            job = self.job(job_id, training_pb2.JOB_STATE_FAILED, attempt=1)
+            job.error.CopyFrom(training_pb2.JobError(code="INVALID_DATA", message="train.csv row 7: no text"))
+            return job
+        job = self.job(job_id, training_pb2.JOB_STATE_SUCCEEDED, attempt=1, version=4)
+        job.metrics.CopyFrom(to_struct(METRICS))
+        job.finished_at.CopyFrom(Timestamp(seconds=1_700_000_060))
+        return job
+
+    def job(self, job_id: str, state: training_pb2.JobState.ValueType, **fields: int) -> training_pb2.Job:
+        return training_pb2.Job(
+            id=job_id,
+            request_id=job_id,
+            state=state,
+            submitted_at=Timestamp(seconds=1_700_000_000),
+            spec=training_pb2.JobSpec(tasks=[training_pb2.TaskSpec(name="sentiment", labels=["negative", "positive"])]),
+            **fields,  # type: ignore[arg-type]
+        )
+
+
+class FakeModels(models_pb2_grpc.ModelServiceServicer):
+    async def GetServerInfo(self, request: models_pb2.GetServerInfoRequest, context: Any) -> models_pb2.ServerInfo:
+        return models_pb2.ServerInfo(
+            server_version="0.1.0",
+            model=models_pb2.ServedModel(
+                version=3,
+                artifact_id="a3",
+                encoder_id="enc",
+                base_model="base",
+                tasks=[models_pb2.TaskInfo(name="sentiment", labels=["negative", "positive"])],
+                dimensions=3,
+                max_tokens=128,
+                release=2,
+            ),
+            limits=models_pb2.Limits(max_sentences_per_request=8, max_sentence_bytes=1000, max_queue_tokens=9999),
+            engine="torch",
+            precision="float32",
+            device="cpu",
+            release=2,
+            refused=[models_pb2.RefusedVersion(release=2, version=2, reason="hash")],
+        )
+
+    async def ListVersions(
+        self, request: models_pb2.ListVersionsRequest, context: Any
+    ) -> models_pb2.ListVersionsResponse:
+        versions = [
+            models_pb2.Version(number=3, artifact_id="a3", job_id="j3", metrics=to_struct(METRICS), is_stable=True),
+            models_pb2.Version(number=2, artifact_id="a2", job_id="j2", created_at=Timestamp(seconds=1_700_000_000)),
+            models_pb2.Version(number=1, artifact_id="a1", job_id="base", verdict="not judged"),
+        ]
+        return models_pb2.ListVersionsResponse(versions=versions[: request.page_size or None])
+
+
+class FakeServer:
+    """Starts and stops the services above; `target` is where. Use `with`."""
+
+    def __init__(self) -> None:
+        self.inference, self.training, self.models = FakeInference(), FakeTraining(), FakeModels()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fake-server")
+
+    def __enter__(self) -> FakeServer:
+        self._thread.start()
+        self.run(self._start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run(self._server.stop(0))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def set_health(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+        self.run(self._health.set(service, status))
+
+    async def _start(self) -> None:
+        self._server = grpc.aio.server()
+        self._health = HealthServicer()
+        inference_pb2_grpc.add_InferenceServiceServicer_to_server(self.inference, self._server)
+        training_pb2_grpc.add_TrainingServiceServicer_to_server(self.training, self._server)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(self.models, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self.target = f"127.0.0.1:{self.port}"
+        await self._server.start()
