@@ -39,7 +39,7 @@ class ComputeWorkers(Generic[B]):
         num_workers: int,
         take: Callable[[], B | None],
         answer: Callable[[B, EngineOutput | Exception], None],
-        on_death: Callable[[BaseException], None],
+        on_death: Callable[[BaseException], object],
     ) -> None:
         self._take = take
         self._answer = answer

@@ -26,11 +26,11 @@ class TorchEngine:
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._model = model.to(device).eval()
         self._columns = Columns.of([len(task.labels) for task in model.tasks])
-        heads = [(head, task.temperature) for head, task in zip(model.heads, model.tasks, strict=True)]
-        weights = [head.weight.detach() / temperature for head, temperature in heads]
-        biases = [head.bias.detach() / temperature for head, temperature in heads]
-        self._weight_CH = torch.cat(weights) if heads else torch.zeros(0, model.hidden_size, device=device)
-        self._bias_C = torch.cat(biases) if heads else torch.zeros(0, device=device)
+        states = [(head.state_dict(), task.temperature) for head, task in zip(model.heads, model.tasks, strict=True)]
+        weights = [state["weight"] / temperature for state, temperature in states]
+        biases = [state["bias"] / temperature for state, temperature in states]
+        self._weight_CH = torch.cat(weights) if weights else torch.zeros(0, model.hidden_size, device=device)
+        self._bias_C = torch.cat(biases) if biases else torch.zeros(0, device=device)
 
     def run_blocking(self, rows: Sequence[Sequence[int]]) -> EngineOutput:
         with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, self._dtype != torch.float32):

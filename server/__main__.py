@@ -1,0 +1,50 @@
+"""`python -m server`: read the settings, serve until SIGTERM or SIGINT, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import structlog
+
+from server.app import Application
+from server.logs import configure_logs
+from server.settings import ServerSettings
+from shared.errors import PolyheadError
+from shared.settings import redact_url
+
+log = structlog.get_logger("server")
+
+
+async def serve(settings: ServerSettings) -> None:
+    """Run until a signal asks to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    application = Application(settings)
+    await application.start()
+    await stop.wait()
+    await application.stop()
+
+
+def main() -> int:
+    try:
+        settings = ServerSettings.from_environment()
+    except PolyheadError as error:
+        print(f"server: {error}", file=sys.stderr)
+        return 2
+    configure_logs(settings.server_log_level)
+    resolved = settings.model_dump(mode="json") | {"redis_url": redact_url(settings.redis_url.get_secret_value())}
+    log.info("settings", **resolved)
+    try:
+        asyncio.run(serve(settings))
+    except (PolyheadError, RuntimeError) as error:
+        log.error("cannot serve", error=str(error), listen=settings.server_listen)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The only composition root: builds every part from the settings, starts them in order, stops them in order.
+
+Start: health (NOT_SERVING), port, job API SERVING, then the watch for models; the first model flips inference.
+Stop: NOT_SERVING, no new calls, running ones finish within the drain time, compute workers end, threads end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from polyhead.v1 import inference_pb2_grpc, models_pb2_grpc, training_pb2_grpc
+from server.batching.scheduler import Scheduler
+from server.batching.work import EntryBatch
+from server.engines.compute import ComputeWorkers
+from server.engines.torch_engine import pick_device
+from server.jobs.book import JobBook
+from server.models.loader import Loader
+from server.models.manager import ModelManager
+from server.rpc import health as health_names
+from server.rpc.health import Health
+from server.rpc.inference import InferenceServicer
+from server.rpc.interceptor import ErrorInterceptor
+from server.rpc.models import ModelServicer
+from server.rpc.requests import Limits
+from server.rpc.training import TrainingServicer
+from server.settings import ServerSettings
+from shared.doorbell import Doorbell
+from shared.progress import ProgressBoard
+from shared.store.folder import open_store
+
+log = structlog.get_logger(__name__)
+
+#: Threads for store and Redis; a call takes milliseconds, so a few carry hundreds of calls a second.
+NUM_BLOCKING_THREADS = 4
+
+
+class Application:
+    """Create, `start` and `stop` it on one event loop."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._device = pick_device(settings.server_device)
+        self._store = open_store(settings.store_url)
+        self._blocking = ThreadPoolExecutor(NUM_BLOCKING_THREADS, "blocking")
+        self._loading = ThreadPoolExecutor(1, "loading")
+        self._tokenizing = ThreadPoolExecutor(1, "tokenizing")
+        self._health = Health()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """
+        Raises:
+            RuntimeError: if the address cannot be bound.
+        """
+        self._build()
+        await self._health.start()
+        self.port = self._server.add_insecure_port(self._settings.server_listen)
+        await self._server.start()
+        self._compute.start()
+        await self._health.serve(health_names.OVERALL, health_names.TRAINING, health_names.MODELS)
+        self._spawn(self._models.run())
+        log.info("listening", address=self._settings.server_listen, port=self.port, device=str(self._device))
+
+    async def stop(self) -> None:
+        log.info("draining", seconds=self._settings.server_drain_s)
+        await self._health.stop()
+        for task in self._tasks:
+            task.cancel()
+        await self._server.stop(self._settings.server_drain_s)
+        self._scheduler.queue.close()
+        await asyncio.to_thread(self._compute.join_blocking, 5.0)
+        for executor in (self._blocking, self._loading, self._tokenizing):
+            executor.shutdown(wait=False, cancel_futures=True)
+        log.info("stopped")
+
+    def _build(self) -> None:
+        settings = self._settings
+        limits = Limits(
+            settings.server_max_sentences_per_request,
+            settings.server_max_sentence_bytes,
+            settings.server_max_queue_tokens,
+            settings.server_max_message_bytes,
+        )
+        self._scheduler = Scheduler(
+            settings.server_max_batch_rows,
+            settings.server_max_batch_tokens,
+            settings.server_max_queue_tokens,
+            self._tokenizing,
+        )
+        loop = asyncio.get_running_loop()
+        self._compute: ComputeWorkers[EntryBatch] = ComputeWorkers(
+            self._num_compute_workers(),
+            self._scheduler.queue.take_blocking,
+            self._scheduler.answer,
+            lambda error: loop.call_soon_threadsafe(self._on_compute_death, error),
+        )
+        loader = Loader(self._store, self._device, settings.server_precision)
+        self._models = ModelManager(self._store, loader, self._loading, settings.server_poll_s, self._on_serving)
+        redis_url = settings.redis_url.get_secret_value()
+        book = JobBook(self._store, Doorbell(redis_url), ProgressBoard(redis_url))
+        self._server = grpc.aio.server(
+            interceptors=[ErrorInterceptor()],
+            options=[
+                ("grpc.max_receive_message_length", settings.server_max_message_bytes),
+                ("grpc.max_send_message_length", settings.server_max_message_bytes),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        inference = InferenceServicer(self._models, self._scheduler, limits)
+        inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, self._server)
+        training_pb2_grpc.add_TrainingServiceServicer_to_server(TrainingServicer(book, self._blocking), self._server)
+        identity = {
+            "server_version": code_version(),
+            "engine": "torch",
+            "precision": settings.server_precision,
+            "device": str(self._device),
+        }
+        models = ModelServicer(self._models, self._store, self._blocking, limits, identity)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server)
+        self._add_standard_services()
+
+    def _add_standard_services(self) -> None:
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
+        if self._settings.server_reflection:
+            ours = (health_names.INFERENCE, health_names.TRAINING, health_names.MODELS)
+            health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+            reflection.enable_server_reflection((*ours, health, reflection.SERVICE_NAME), self._server)
+
+    def _num_compute_workers(self) -> int:
+        if self._settings.server_compute_workers:
+            return self._settings.server_compute_workers
+        return len(os.sched_getaffinity(0)) if self._device.type == "cpu" else 1
+
+    def _on_serving(self) -> None:
+        self._spawn(self._health.serve(health_names.INFERENCE))
+
+    def _on_compute_death(self, error: BaseException) -> None:
+        log.error("inference is down: a compute worker died", error=repr(error))
+        self._spawn(self._health.fail(health_names.INFERENCE))
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def code_version() -> str:
+    """Version of the installed polyhead package, or `unknown` in a bare checkout."""
+    try:
+        return version("polyhead")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,95 @@
+"""The server's view of jobs: accepts them into the store, rings the worker's doorbell, reads them back.
+
+Every method blocks (store and Redis); the RPC layer runs them off the event loop. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import structlog
+
+from shared.doorbell import Doorbell
+from shared.errors import UnavailableError
+from shared.progress import JobProgress, ProgressBoard
+from shared.spec import JobSpec
+from shared.store.folder import FolderStore
+from shared.store.jobs import Job, JobState, JobStore
+from shared.store.versions import versions_log
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job with what its worker last said, and the version it became (0: none yet)."""
+
+    job: Job
+    progress: JobProgress | None
+    version: int
+
+    @property
+    def is_settled(self) -> bool:
+        """Finished, and published if there is something to publish."""
+        return self.job.is_finished and (self.job.state is not JobState.SUCCEEDED or self.version > 0)
+
+
+class JobBook:
+    """All jobs of one store."""
+
+    def __init__(self, store: FolderStore, doorbell: Doorbell, board: ProgressBoard) -> None:
+        self._jobs = JobStore(store)
+        self._versions = versions_log(store)
+        self._doorbell = doorbell
+        self._board = board
+        self._accepted_at: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def submit_blocking(self, request_id: str, spec: JobSpec) -> JobView:
+        """Accept a job durably, then ring. Nothing is accepted while the queue is away.
+
+        Raises:
+            UnavailableError: if the queue does not answer.
+            AlreadyExistsError: if the request id was used with another spec.
+        """
+        self._doorbell.ping()
+        job, created = self._jobs.submit(request_id, spec)
+        if created:
+            try:
+                self._doorbell.ring(job.job_id)
+            except UnavailableError as error:
+                # The job is accepted, and a worker rings again for jobs that nobody works on.
+                log.warning("doorbell did not ring; a worker will find the job", job_id=job.job_id, error=str(error))
+        return self._view(job)
+
+    def get_blocking(self, job_id: str) -> JobView:
+        """
+        Raises:
+            NotFoundError: if there is no such job.
+        """
+        return self._view(self._jobs.get(job_id))
+
+    def ids_by_age_blocking(self) -> list[str]:
+        """Ids of all jobs, oldest first."""
+        with self._lock:
+            for job_id in self._jobs.job_ids():
+                if job_id not in self._accepted_at:
+                    self._accepted_at[job_id] = self._jobs.get(job_id).accepted.created_at
+            return sorted(self._accepted_at, key=lambda job_id: (self._accepted_at[job_id], job_id))
+
+    def _view(self, job: Job) -> JobView:
+        progress = self._progress(job) if job.state is JobState.RUNNING else None
+        version = 0
+        if job.state is JobState.SUCCEEDED:
+            entries = self._versions.entries()
+            version = next((n for n, entry in enumerate(entries, 1) if entry.job_id == job.job_id), 0)
+        return JobView(job, progress, version)
+
+    def _progress(self, job: Job) -> JobProgress | None:
+        """What the running attempt last reported; nothing while Redis is away: progress is a courtesy."""
+        try:
+            progress = self._board.read(job.job_id)
+        except UnavailableError:
+            return None
+        return progress if progress is not None and progress.claim == len(job.log) else None

@@ -1,0 +1,1 @@
+"""The transport: one short method per RPC, pure conversions, error class -> status in one table, the interceptor."""
