@@ -156,6 +156,7 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
     async def WatchJob(self, request: training_pb2.WatchJobRequest, context: Any) -> AsyncIterator[training_pb2.Job]:
         if request.job_id == "missing":
             await refuse(context, grpc.StatusCode.NOT_FOUND, "no job 'missing'")
+        context.add_done_callback(lambda call: self.watch_was_dropped.set() if call.cancelled() else None)
         yield self.job(request.job_id, training_pb2.JOB_STATE_QUEUED)
         running = self.job(request.job_id, training_pb2.JOB_STATE_RUNNING, attempt=1)
         running.progress.CopyFrom(
@@ -171,10 +172,7 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
         )
         yield running
         if request.job_id.startswith("endless"):
-            try:
-                await asyncio.sleep(60)
-            finally:
-                self.watch_was_dropped.set()
+            await asyncio.sleep(60)
         yield self._end(request.job_id)
 
     def _end(self, job_id: str) -> training_pb2.Job:

@@ -160,7 +160,7 @@ def test_call_to_a_dead_target_names_it() -> None:
     """The commonest mistake is the wrong address; the message must show it."""
     for kind in (SyncDriver, AsyncDriver):
         driver = kind("127.0.0.1:1")
-        with pytest.raises(polyhead.UnavailableError, match="127.0.0.1:1"):
+        with pytest.raises(polyhead.UnavailableError, match=r"127\.0\.0\.1:1"):
             driver("server_info")
         driver.close()
 
