@@ -44,8 +44,10 @@ def load_base_model(name: str = DEFAULT_BASE_MODEL) -> BaseModel:
         BaseModelError: if it cannot be found, read or verified; the message says what was tried.
     """
     from transformers import AutoModel
+    from transformers.utils.logging import disable_progress_bar
 
     folder = resolve_base_model(name)
+    disable_progress_bar()  # it would write into the log for weights that load in a second
     try:
         encoder = AutoModel.from_pretrained(folder, dtype="float32", use_safetensors=True, local_files_only=True)
         config = encoder.config.to_dict()
