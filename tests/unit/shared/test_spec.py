@@ -1,0 +1,69 @@
+"""Job specs: every violation at once, each with its path and value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.errors import InvalidInputError
+from shared.spec import JobSpec, parse_spec
+
+GOOD: dict[str, Any] = {"name": "t", "labels": ["x", "y"], "data": {"train": "a.csv"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "text"),
+    [
+        ({}, "tasks", "required"),
+        ({"tasks": []}, "", "at least one task"),
+        ({"tasks": [GOOD, GOOD]}, "", "named more than once: t"),
+        ({"tasks": [GOOD], "surprise": 1}, "surprise", "not permitted"),
+        ({"tasks": [GOOD | {"name": "a b"}]}, "tasks[0].name", "pattern"),
+        ({"tasks": [GOOD | {"name": ""}]}, "tasks[0].name", "pattern"),
+        ({"tasks": [GOOD | {"labels": ["x"]}]}, "tasks[0].labels", "at least 2"),
+        ({"tasks": [GOOD | {"labels": ["x", "x"]}]}, "tasks[0].labels", "more than once: x"),
+        ({"tasks": [GOOD | {"labels": ["x", ""]}]}, "tasks[0].labels[1]", "at least 1 character"),
+        ({"tasks": [GOOD | {"data": {"train": ""}}]}, "tasks[0].data.train", "at least 1 character"),
+        ({"tasks": [GOOD | {"data": {"train": "a", "encoding": "utf-9"}}]}, "tasks[0].data.encoding", "utf-9"),
+        ({"tasks": [GOOD | {"data": {"train": "a", "preset": "x"}}]}, "tasks[0].data.preset", "'x'"),
+        ({"tasks": [GOOD | {"data": {"train": "a", "max_rows": -1}}]}, "tasks[0].data.max_rows", "-1"),
+        ({"tasks": [GOOD | {"data": {"train": "a", "label_map": {"1": "z"}}}]}, "tasks[0]", "not in labels: z"),
+        ({"tasks": [GOOD], "freeze": {"policy": "heads"}}, "freeze", "name heads"),
+        ({"tasks": [GOOD], "freeze": {"policy": "heads", "heads": ["u"]}}, "", "not tasks: u"),
+        ({"tasks": [GOOD], "freeze": {"policy": "some"}}, "freeze.policy", "'some'"),
+        ({"tasks": [GOOD], "layerwise_lr": {"decay": 0}}, "layerwise_lr.decay", "greater than 0"),
+        ({"tasks": [GOOD], "layerwise_lr": {"base_lr": -1e-5}}, "layerwise_lr.base_lr", "-1e-05"),
+        ({"tasks": [GOOD], "optimizer": {"epochs": 0}}, "optimizer.epochs", "got 0"),
+        ({"tasks": [GOOD], "optimizer": {"warmup": 1.0}}, "optimizer.warmup", "less than 1"),
+        ({"tasks": [GOOD], "optimizer": {"head_lr": float("nan")}}, "optimizer.head_lr", ""),
+        ({"tasks": [GOOD], "split": {"test": 0.6}}, "split.test", "0.6"),
+        ({"tasks": [GOOD], "max_tokens": 5}, "max_tokens", "at least 8"),
+    ],
+)
+def test_spec_with_one_fault_names_field_and_value(body: dict[str, Any], field: str, text: str) -> None:
+    """A person fixes a recipe from the message alone."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse_spec(body)
+    matching = [v for v in caught.value.violations if v.field == field and text in v.description]
+    assert matching, caught.value.violations
+
+
+def test_spec_with_three_faults_reports_all() -> None:
+    """One round trip, not one a fault."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse_spec({"tasks": [GOOD], "max_tokens": 5, "optimizer": {"epochs": 0, "clip": -1}})
+    assert {v.field for v in caught.value.violations} == {"max_tokens", "optimizer.epochs", "optimizer.clip"}
+
+
+def test_spec_defaults_are_those_of_the_reference() -> None:
+    """Design section 7: embeddings 1e-5, each layer above 1/0.95 times the one below, heads 1e-4."""
+    spec = parse_spec({"tasks": [GOOD]})
+    assert (spec.layerwise_lr.anchor, spec.layerwise_lr.base_lr, spec.layerwise_lr.decay) == ("bottom", 1e-5, 0.95)
+    assert spec.optimizer.head_lr == 1e-4
+
+
+def test_spec_round_trips_through_json() -> None:
+    """The stored record and the trainer's input are this JSON."""
+    spec = parse_spec({"tasks": [GOOD], "freeze": {"policy": "heads", "heads": ["t"]}})
+    assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
