@@ -1,0 +1,50 @@
+"""Device and precision of the encoder: bfloat16 where it is computed natively, else float32.
+
+Weights, gradients and optimizer state are float32 in either case: autocast rounds the operands of matrix products only.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from shared.errors import InvalidInputError
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Where the model is computed and how."""
+
+    device: torch.device
+    precision: Precision
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context for the encoder's forward pass."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+
+def choose_compute(device: str, precision: Literal["auto", "float32", "bfloat16"]) -> Compute:
+    """
+    Raises:
+        InvalidInputError: if this machine has no such device.
+    """
+    if device == "auto":
+        device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and not (torch.cuda.is_available() and (chosen.index or 0) < torch.cuda.device_count()):
+        raise InvalidInputError(f"device {device!r} is not there: torch sees {torch.cuda.device_count()} GPUs; use cpu")
+    if precision == "auto":
+        precision = "bfloat16" if _has_bfloat16(chosen) else "float32"
+    return Compute(chosen, precision)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Without one of these two, CPUs emulate bfloat16 and are slower with it than with float32.
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())

@@ -1,0 +1,92 @@
+"""What the supervisor and the trainer process say to each other: one JSON object in, JSON lines out.
+
+Owns the shape of the messages and nothing else; imports no torch, since the supervisor's process must not. The trainer
+reads one TrainerInput from its stdin, writes any number of Progress lines to its stdout and then exactly one Result or
+Failure, and exits 0. A trainer that ends without one has died.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Stage = Literal["reading data", "loading model", "training", "evaluating", "baselines", "saving"]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+    def to_json_line(self) -> str:
+        """One line of JSON with its newline."""
+        return self.model_dump_json() + "\n"
+
+
+class TrainerInput(_Message):
+    """What to train, where to write, on which device."""
+
+    store_url: str
+    job_id: str
+    #: The claim this attempt holds: the fencing token, part of the artifact id.
+    claim: int
+    base_model: str
+    data_roots: tuple[str, ...]
+    #: Threads of torch and of the numeric libraries. Equal seeds give equal weights only with equal threads.
+    threads: Annotated[int, Field(ge=1)] = 1
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+
+    @classmethod
+    def from_json(cls, body: str | bytes) -> Self:
+        """
+        Raises:
+            pydantic.ValidationError: (a ValueError) if `body` is not such an object.
+        """
+        return cls.model_validate_json(body)
+
+
+class Progress(_Message):
+    """Where the trainer is. `step` of `steps` counts within the stage; 0 of 0 where it cannot be counted."""
+
+    event: Literal["progress"] = "progress"
+    stage: Stage
+    step: int = 0
+    steps: int = 0
+    #: Counted from 1; 0 outside of training.
+    epoch: int = 0
+    #: Mean training loss of each task since the epoch began.
+    loss_by_task: dict[str, float] = {}
+    examples_per_s: float = 0.0
+    #: Seconds until training and evaluation end; 0 where unknown.
+    eta_s: float = 0.0
+
+
+class Result(_Message):
+    """The artifact is written and complete. What `metrics` and `report` hold is told by worker.training.evaluate."""
+
+    event: Literal["result"] = "result"
+    artifact_id: str
+    manifest_sha256: str
+    metrics: dict[str, Any]
+    report: dict[str, Any]
+
+
+class Failure(_Message):
+    """The attempt failed. `retryable` is False where another attempt would fail in the same way."""
+
+    event: Literal["failure"] = "failure"
+    code: str
+    message: str
+    retryable: bool
+
+
+Event = Progress | Result | Failure
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+
+def parse_event(line: str | bytes) -> Event:
+    """One line of the trainer's output.
+
+    Raises:
+        pydantic.ValidationError: (a ValueError) if the line is no such message.
+    """
+    return _EVENT.validate_json(line)

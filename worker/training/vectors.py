@@ -1,0 +1,59 @@
+"""Sentence vectors of a corpus: computed anew in each step, or once where the encoder is frozen.
+
+Tensor shapes as in shared.model; N counts the rows of a corpus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shared.model import MultiTaskModel, collate
+from worker.training.batches import cut
+from worker.training.corpus import Corpus, Indices
+from worker.training.precision import Compute
+
+#: Tokens and rows of a batch without gradients. Rates are flat from 1,024 tokens up (two cores with AMX, 2026-11).
+ENCODE_TOKENS, ENCODE_ROWS = 4096, 128
+
+#: The vectors of a batch of corpus rows, pooled_BH, in float32.
+VectorSource = Callable[[Indices], Tensor]
+
+
+def encode_batch(model: MultiTaskModel, corpus: Corpus, compute: Compute, batch: Indices) -> Tensor:
+    """pooled_BH of the rows in `batch`, in its order; float32, since the pooling is."""
+    with compute.autocast():
+        return model.pool(*collate([corpus.ids[i] for i in batch], model.pad_token_id, compute.device))
+
+
+def encode_corpus(
+    model: MultiTaskModel, corpus: Corpus, compute: Compute, on_rows: Callable[[int], None] | None = None
+) -> Tensor:
+    """pooled_NH of all rows, without gradients and without dropout; `on_rows` hears how many are done.
+
+    Leaves the model in eval mode.
+    """
+    model.eval()
+    pooled_NH = torch.empty(len(corpus), model.hidden_size, device=compute.device)
+    done = 0
+    with torch.no_grad():  # not inference mode: heads are trained on these vectors
+        for batch in _by_length(corpus):
+            pooled_NH[torch.from_numpy(batch).to(compute.device)] = encode_batch(model, corpus, compute, batch)
+            done += len(batch)
+            if on_rows is not None:
+                on_rows(done)
+    return pooled_NH
+
+
+def cached_vectors(pooled_NH: Tensor) -> VectorSource:
+    """Look vectors up that were computed once."""
+    return lambda batch: pooled_NH[torch.from_numpy(batch).to(pooled_NH.device)]
+
+
+def _by_length(corpus: Corpus) -> Iterator[Indices]:
+    # Longest first: a batch that does not fit into memory fails at once.
+    order = np.argsort(-corpus.lengths, kind="stable")
+    yield from cut(order, corpus.lengths, ENCODE_TOKENS, ENCODE_ROWS)
