@@ -1,0 +1,29 @@
+"""`python -m worker`: reads the settings once, sets up the log, runs the worker until a signal."""
+
+from __future__ import annotations
+
+import sys
+
+import structlog
+
+from shared.errors import PolyheadError
+from worker.app import WorkerProcess
+from worker.logs import set_up_logs
+from worker.settings import WorkerSettings
+
+
+def main() -> int:
+    try:
+        settings = WorkerSettings.from_environment()
+        set_up_logs(settings.worker_log_level)
+        worker = WorkerProcess(settings)
+    except PolyheadError as error:
+        print(f"the worker does not start: {error}", file=sys.stderr)
+        return 2
+    structlog.get_logger("worker").info("worker starts", **settings.redacted())
+    worker.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The worker's composition root: builds every part, starts them in order, stops them in time.
+
+Owns the Celery worker (one thread, one message at a time, no results) and this process's signals. Imports no torch.
+Celery's bare WorkController is used, since the full program would also install a restart by SIGHUP, a banner and
+logging of its own. The main thread runs Celery's event loop, one pool thread supervises trainers, the caretaker and
+the base publication have a thread each.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import structlog
+from celery.worker import WorkController
+from celery.worker import state as celery_state
+
+from shared.doorbell import QUEUE, Doorbell, celery_client
+from shared.progress import ProgressBoard
+from shared.redis_client import connect
+from shared.store.folder import open_store
+from shared.store.jobs import JobStore
+from worker.caretaker import Caretaker
+from worker.heartbeat import Heartbeat
+from worker.job_ledger import JobLedger
+from worker.publishing.base_publication import BasePublication, base_artifact_command
+from worker.publishing.publisher import Publisher
+from worker.settings import WorkerSettings
+from worker.supervision.lease import LeaseOffice
+from worker.supervision.stop_signal import StopSignal
+from worker.supervision.supervisor import Supervisor, TrainerSettings
+from worker.tasks import register
+
+_log = structlog.get_logger(__name__)
+
+#: A stop that takes longer is cut short: Celery's own may wait for a broker that is away. Trainers die with us.
+STOP_WITHIN_S = 8.0
+
+
+class WorkerProcess:
+    """Built, then `run` once from the main thread; it returns after SIGTERM or SIGINT."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        """
+        Raises:
+            StoreError: if the store's URL is not supported.
+        """
+        url = settings.redis_url.get_secret_value()
+        store = open_store(settings.store_url)
+        self.stop = StopSignal()
+        self._redis = connect(url)
+        self._doorbell = Doorbell(url)
+        self._board = ProgressBoard(url)
+        leases = LeaseOffice(self._redis, url, settings.worker_lease_ttl_s)
+        ledger = JobLedger(store)
+        publisher = Publisher(store, ledger)
+        self._base = BasePublication(
+            store,
+            leases,
+            base_artifact_command(settings.store_url, settings.base_model),
+            settings.num_threads,
+            self.stop,
+        )
+        heartbeat = Heartbeat(self._redis, url, settings.worker_sweep_s)
+        self._caretaker = Caretaker(
+            ledger, publisher, leases, self._doorbell, heartbeat, settings.worker_sweep_s, self.stop
+        )
+        self._celery = _celery_worker_app(url)
+        supervisor = Supervisor(
+            JobStore(store), publisher, leases, self._doorbell, self._board, _trainer_settings(settings), self.stop
+        )
+        register(self._celery, supervisor)
+
+    def run(self) -> None:
+        """Work until a signal asks to stop; then end within STOP_WITHIN_S."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        threading.Thread(target=self._end_in_time, name="end-in-time", daemon=True).start()
+        self._base.start()
+        self._caretaker.start()
+        controller = WorkController(
+            app=self._celery, queues=[QUEUE], without_gossip=True, without_mingle=True, without_heartbeat=True
+        )
+        controller.start()
+        # Also when Celery gave up by itself.
+        self.stop.request()
+        self._base.join(STOP_WITHIN_S)
+        self._caretaker.join(STOP_WITHIN_S)
+        self._doorbell.close()
+        self._board.close()
+        self._redis.close()
+        _log.info("worker stopped")
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.stop.request()
+        celery_state.should_stop = 0
+
+    def _end_in_time(self) -> None:
+        self.stop.wait()
+        time.sleep(STOP_WITHIN_S)
+        _log.warning("the stop took too long and is cut short", limit_s=STOP_WITHIN_S)
+        os._exit(0)
+
+
+def _trainer_settings(settings: WorkerSettings) -> TrainerSettings:
+    return TrainerSettings(
+        store_url=settings.store_url,
+        base_model=settings.base_model,
+        data_roots=tuple(str(root) for root in settings.worker_data_roots),
+        threads=settings.num_threads,
+        device=settings.worker_device,
+        max_attempts=settings.worker_max_attempts,
+    )
+
+
+def _celery_worker_app(redis_url: str) -> Any:
+    app = celery_client(redis_url)
+    app.conf.update(
+        worker_pool="threads",
+        worker_concurrency=1,
+        worker_prefetch_multiplier=1,
+        # A message that waited in a busy worker would keep its job from an idle one.
+        worker_disable_prefetch=True,
+        worker_enable_remote_control=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+    )
+    return app

@@ -1,0 +1,89 @@
+"""The caretaker: publishes what results still lack, and rings again for jobs that nobody works on.
+
+Owns a thread that works at start and every `sweep_s`. Whatever goes wrong with store or Redis is logged and tried
+again: the thread ends only when the worker stops.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+
+from shared.doorbell import Doorbell
+from shared.errors import PolyheadError
+from worker.heartbeat import Heartbeat
+from worker.job_ledger import JobLedger, OpenJob
+from worker.publishing.publisher import Publisher
+from worker.supervision.lease import LeaseOffice
+from worker.supervision.stop_signal import StopSignal
+
+_log = structlog.get_logger(__name__)
+
+
+class Caretaker:
+    """Idle until `start`; ends within seconds of a stop."""
+
+    def __init__(
+        self,
+        ledger: JobLedger,
+        publisher: Publisher,
+        leases: LeaseOffice,
+        doorbell: Doorbell,
+        heartbeat: Heartbeat,
+        sweep_s: float,
+        stop: StopSignal,
+    ) -> None:
+        self._ledger = ledger
+        self._publisher = publisher
+        self._leases = leases
+        self._doorbell = doorbell
+        self._heartbeat = heartbeat
+        self._sweep_s = sweep_s
+        self._stop = stop
+        self._leaseless_since: dict[str, float] = {}
+        self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while True:
+            for duty in (self._heartbeat.beat, self._publisher.roll_forward, self.ring_for_waiting_jobs):
+                try:
+                    duty()
+                except PolyheadError as error:
+                    _log.warning("caretaking will be tried again", duty=duty.__name__, reason=str(error))
+                except Exception:  # noqa: BLE001 - a bug in one duty must not end the others
+                    _log.exception("caretaking failed", duty=duty.__name__)
+            if self._stop.wait(self._sweep_s):
+                return
+
+    def ring_for_waiting_jobs(self) -> None:
+        """Ring for every accepted job that nobody works on, oldest first: queued, or claimed and long without a lease.
+
+        Raises:
+            StoreError: if the store cannot be listed.
+            UnavailableError: if Redis does not answer.
+        """
+        unfinished = self._ledger.unfinished()
+        leaseless = [job.job_id for job in unfinished if is_claimed(job) and not self._leases.is_held(job.job_id)]
+        now = time.monotonic()
+        self._leaseless_since = {job_id: self._leaseless_since.get(job_id, now) for job_id in leaseless}
+        # A flushed Redis loses the leases of jobs that are well; their supervisors bring them back in this time.
+        abandoned = {job_id for job_id, since in self._leaseless_since.items() if now - since > self._leases.ttl_s / 2}
+        waiting = [job.job_id for job in unfinished if not is_claimed(job) or job.job_id in abandoned]
+        for job_id in waiting:
+            if self._doorbell.ring(job_id):
+                _log.info("rang for a waiting job", job_id=job_id)
+        if waiting:
+            self._doorbell.tend(waiting)
+
+
+def is_claimed(job: OpenJob) -> bool:
+    """Somebody works on it, or did until a lease ran out."""
+    return job.last is not None and job.last.kind == "claim"

@@ -1,0 +1,188 @@
+"""The supervisor: takes a job's lease, claims it, has it trained, records how that ended, publishes.
+
+Owns what is written into jobs/<id>/log/ by workers: claims, failures, results. An attempt holds claim k and ends by
+creating k+1; if somebody else created k+1, it has lost, writes nothing and deletes nothing (design sections 3 and 8).
+Runs in one thread at a time, the one that must outlive the trainer.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from shared.doorbell import Doorbell
+from shared.errors import NotFoundError, StoreError, UnavailableError
+from shared.progress import ProgressBoard
+from shared.store.jobs import JobEntry, JobState, JobStore
+from shared.store.log import DenseLog
+from worker.publishing.publisher import Publisher
+from worker.supervision.attempt import Abandoned, Attempt, Outcome
+from worker.supervision.lease import Lease, LeaseOffice, release_quietly
+from worker.supervision.stop_signal import StopSignal
+from worker.training.protocol import Failure, Result, TrainerInput
+
+_log = structlog.get_logger(__name__)
+
+TRAINER_COMMAND = (sys.executable, "-m", "worker.training")
+#: Pause before the store is asked again to take an attempt's end.
+_STORE_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerSettings:
+    """What every attempt of this worker has in common."""
+
+    store_url: str
+    base_model: str
+    data_roots: tuple[str, ...]
+    threads: int
+    device: str
+    max_attempts: int
+
+
+class Supervisor:
+    """Runs jobs, one at a time. A stop request ends the running one within seconds and leaves it to the next worker."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        publisher: Publisher,
+        leases: LeaseOffice,
+        doorbell: Doorbell,
+        board: ProgressBoard,
+        settings: TrainerSettings,
+        stop: StopSignal,
+        command: Sequence[str] = TRAINER_COMMAND,
+    ) -> None:
+        """`command` starts a trainer that speaks worker.training.protocol."""
+        self._jobs = jobs
+        self._publisher = publisher
+        self._leases = leases
+        self._doorbell = doorbell
+        self._board = board
+        self._settings = settings
+        self._stop = stop
+        self._command = command
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+
+    def run_job(self, job_id: str) -> None:
+        """Do for the job what can be done now; nothing, if somebody else is at it.
+
+        Raises:
+            UnavailableError: if Redis does not answer; then nothing was claimed.
+            StoreError: if the store cannot be read or written.
+        """
+        self._doorbell.received(job_id)
+        try:
+            job = self._jobs.get(job_id)
+        except NotFoundError:
+            _log.warning("the doorbell rang for a job that the store does not have", job_id=job_id)
+            return
+        if job.is_finished:
+            self._publisher.roll_forward()
+            return
+        if self._stop.is_requested:
+            return
+        lease = self._leases.take(job_id)
+        if lease is None:
+            _log.info("another worker holds the job's lease", job_id=job_id)
+            return
+        try:
+            must_continue = self._work(job_id, lease)
+        finally:
+            release_quietly(lease)
+        if must_continue:
+            self._ring_again(job_id)
+
+    def _work(self, job_id: str, lease: Lease) -> bool:
+        """Claim, train, record; True if the job needs another attempt."""
+        log = self._jobs.log(job_id)
+        claim = self._claim(log)
+        if claim is None:
+            return False
+        settings = self._settings
+        work = TrainerInput(
+            store_url=settings.store_url,
+            job_id=job_id,
+            claim=claim,
+            base_model=settings.base_model,
+            data_roots=settings.data_roots,
+            threads=settings.threads,
+            device=settings.device,
+        )
+        attempt = Attempt(work, lease, self._board, lambda: len(log.entries()) > claim, self._stop)
+        outcome = attempt.run(self._command)
+        if isinstance(outcome, Abandoned):
+            return True
+        entry = self._entry(outcome, log)
+        if self._record(log, claim, entry, job_id) and entry.kind == "result":
+            self._publisher.roll_forward()
+            return False
+        return entry.kind == "failure"
+
+    def _claim(self, log: DenseLog[JobEntry]) -> int | None:
+        """Append a claim; None if the job is finished or has no attempt left.
+
+        The lease is ours: a claim that ends the log is one whose lease has run out.
+        """
+
+        def decide(entries: Sequence[JobEntry]) -> JobEntry | None:
+            if entries and entries[-1].kind == "result":
+                return None
+            failures = [entry for entry in entries if entry.kind == "failure"]
+            if len(failures) >= self._settings.max_attempts:
+                return self._failed(failures[-1].error_code, failures[-1].error_message)
+            return JobEntry(kind="claim", worker=self._worker)
+
+        number = log.append(decide)
+        return number if number is not None and log.entries()[number - 1].kind == "claim" else None
+
+    def _entry(self, outcome: Outcome, log: DenseLog[JobEntry]) -> JobEntry:
+        if isinstance(outcome, Result):
+            return JobEntry(
+                kind="result",
+                worker=self._worker,
+                state=JobState.SUCCEEDED,
+                artifact_id=outcome.artifact_id,
+                manifest_sha256=outcome.manifest_sha256,
+                metrics=outcome.metrics,
+                report=outcome.report,
+            )
+        assert isinstance(outcome, Failure)
+        num_failures = 1 + sum(entry.kind == "failure" for entry in log.entries())
+        if outcome.retryable and num_failures < self._settings.max_attempts:
+            return JobEntry(kind="failure", worker=self._worker, error_code=outcome.code, error_message=outcome.message)
+        return self._failed(outcome.code, outcome.message)
+
+    def _failed(self, code: str, message: str) -> JobEntry:
+        return JobEntry(
+            kind="result", worker=self._worker, state=JobState.FAILED, error_code=code, error_message=message
+        )
+
+    def _record(self, log: DenseLog[JobEntry], claim: int, entry: JobEntry, job_id: str) -> bool:
+        """Append the end of the attempt, if the log still ends in its claim. Waits for a store that is away."""
+        while True:
+            try:
+                number = log.append(lambda entries: entry if len(entries) == claim else None)
+                break
+            except StoreError as error:
+                _log.error("the end of an attempt cannot be recorded; trying again", job_id=job_id, reason=str(error))
+                if self._stop.wait(_STORE_RETRY_S):
+                    raise
+        if number is None:
+            _log.warning("somebody else went on with the job; this attempt's outcome is dropped", job_id=job_id)
+            return False
+        state = entry.state or JobState.QUEUED
+        _log.info("attempt ended", job_id=job_id, state=str(state), error=entry.error_message or None)
+        return True
+
+    def _ring_again(self, job_id: str) -> None:
+        try:
+            self._doorbell.ring(job_id)
+        except UnavailableError as error:
+            _log.warning("the doorbell did not ring; a caretaker will ring it", job_id=job_id, reason=str(error))
