@@ -156,7 +156,7 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
     async def WatchJob(self, request: training_pb2.WatchJobRequest, context: Any) -> AsyncIterator[training_pb2.Job]:
         if request.job_id == "missing":
             await refuse(context, grpc.StatusCode.NOT_FOUND, "no job 'missing'")
-        context.add_done_callback(lambda call: self.watch_was_dropped.set() if call.cancelled() else None)
+        context.add_done_callback(lambda _: self.watch_was_dropped.set())
         yield self.job(request.job_id, training_pb2.JOB_STATE_QUEUED)
         running = self.job(request.job_id, training_pb2.JOB_STATE_RUNNING, attempt=1)
         running.progress.CopyFrom(
