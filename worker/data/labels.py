@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.errors import DataError
 from shared.spec import TaskSpec
 from worker.data.presets import PRESETS
+from worker.data.rows import RawTable
 
+#: Emotion sets have up to 28 labels (GoEmotions), emoji sets 64; a text column by mistake has thousands.
+_MAX_OBSERVED_LABELS = 200
 _WHOLE_NUMBER = re.compile(r"([+-]?)0*(\d+)(?:\.0*)?")
 
 
@@ -68,3 +71,29 @@ def label_decoder(task: TaskSpec) -> LabelDecoder:
     return LabelDecoder(
         task.labels, ids, preset.stray_labels if preset else frozenset(), tuple(dict.fromkeys(spellings))
     )
+
+
+def observed_decoder(tables: Sequence[RawTable], label_map: Mapping[str, str]) -> LabelDecoder:
+    """A decoder for files whose labels nobody named: every value that occurs is a label, or what `label_map` makes of it.
+
+    Raises:
+        DataError: if there are so many values that this can hardly be a label column.
+    """
+    meanings: dict[str, str] = {}
+    for table in tables:
+        own = {canonical(value): label for value, label in (*table.mapping.items(), *label_map.items())}
+        for row in table.rows:
+            if row.label and not row.is_blank:
+                value = canonical(row.label)
+                meanings.setdefault(value, own.get(value, value))
+        if len(meanings) > _MAX_OBSERVED_LABELS:
+            raise DataError(
+                f"{table.name}, column {table.label_column!r}: more than {_MAX_OBSERVED_LABELS} different values; "
+                "name the column that holds the labels"
+            )
+    # Mapped values keep the order of their keys (0, 1, 2), as a mapping.txt or a label map means it.
+    labels = tuple(
+        dict.fromkeys(meanings[value] for value in sorted(meanings, key=lambda v: (not v.isdigit(), v.zfill(9))))
+    )
+    ids = {value: labels.index(label) for value, label in meanings.items()}
+    return LabelDecoder(labels, ids, spellings=tuple(meanings))
