@@ -59,7 +59,7 @@ EncodingOption = Annotated[str, typer.Option(help="auto, or a Python codec name 
 
 @app.command()
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Names from --list.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names from --list.")] = None,
     show_list: Annotated[bool, typer.Option("--list", help="Show what the catalogue has.")] = False,
     to: Annotated[Path, typer.Option(help="The folder to fill.")] = FETCHED,
     mirror: MirrorOption = None,
@@ -96,15 +96,14 @@ def fetch(
     _out().print(fetched_table(files))
     for dataset in datasets:
         if dataset.stands_in_for:
-            _say(
-                f"note: {dataset.name} stands in for {dataset.stands_in_for}; figures on it are not figures on that set"
-            )
+            original = dataset.stands_in_for
+            _say(f"note: {dataset.name} stands in for {original}; figures on it are not figures on {original}")
 
 
 @app.command()
 def check(
     data: Annotated[
-        list[str] | None, typer.Argument(metavar="DATA...", help="Files, TweetEval folders or catalogue names.")
+        list[str] | None, typer.Argument(metavar="DATA", help="Files, TweetEval folders or catalogue names.")
     ] = None,
     train: Annotated[str, typer.Option(help="The training file; the same as naming it first.")] = "",
     validation: Annotated[str, typer.Option(help="Its validation file.")] = "",
@@ -118,9 +117,7 @@ def check(
     tokenizer: Annotated[
         Path | None, typer.Option(help="A tokenizer.json.", show_default="that of all-MiniLM-L6-v2")
     ] = None,
-    strict: Annotated[
-        bool, typer.Option(help="Exit with 1 if there is leakage, a conflict or a missing label.")
-    ] = False,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 on leakage, conflicts or missing labels.")] = False,
     fetched: Annotated[Path, typer.Option(help="Where fetch put its files.")] = FETCHED,
     mirror: MirrorOption = None,
     catalogue: CatalogueOption = DEFAULT_CATALOGUE,
@@ -190,7 +187,8 @@ def split(
         _print_json(record)
         return
     _out().print(split_table(division.counts, dict(division.dropped)))
-    _say(f"written to {to}; train on it with data: {{train: {to / 'train.csv'}, validation: ..., test: ...}}")
+    files = ", ".join(f"{part}: {to / part}.csv" for part in division.parts)
+    _say(f"written; in a recipe: data: {{{files}}}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -218,6 +216,8 @@ def _file_options(
     validation: str = "",
     test: str = "",
 ) -> FileOptions:
+    if preset and label_map:
+        raise typer.BadParameter("a preset has its own meanings; leave one of both out", param_hint="--label-map")
     meanings = {}
     for item in label_map or []:
         value, separator, label = item.partition("=")

@@ -14,6 +14,7 @@ import numpy as np
 
 from worker.data.cleaning import CONFLICTING, DUPLICATE, decode_rows, drop_repeated
 from worker.data.labels import LabelDecoder
+from worker.data.readers import Split
 from worker.data.rows import RawTable
 from worker.data.similarity import count_near_duplicates, near_duplicates_across
 from worker.data.tokens import token_counts
@@ -82,7 +83,7 @@ class Report:
 
 
 def inspect(
-    tables: Mapping[str, RawTable], decoder: LabelDecoder, tokenizer_file: Path, say: Callable[[str], None]
+    tables: Mapping[Split, RawTable], decoder: LabelDecoder, tokenizer_file: Path, say: Callable[[str], None]
 ) -> Report:
     """Look at the tables of one task, by split.
 

@@ -74,7 +74,7 @@ def label_decoder(task: TaskSpec) -> LabelDecoder:
 
 
 def observed_decoder(tables: Sequence[RawTable], label_map: Mapping[str, str]) -> LabelDecoder:
-    """A decoder for files whose labels nobody named: every value that occurs is a label, or what `label_map` makes of it.
+    """A decoder for files whose labels nobody named: every value is a label, or what `label_map` makes of it.
 
     Raises:
         DataError: if there are so many values that this can hardly be a label column.
@@ -91,9 +91,8 @@ def observed_decoder(tables: Sequence[RawTable], label_map: Mapping[str, str]) -
                 f"{table.name}, column {table.label_column!r}: more than {_MAX_OBSERVED_LABELS} different values; "
                 "name the column that holds the labels"
             )
-    # Mapped values keep the order of their keys (0, 1, 2), as a mapping.txt or a label map means it.
-    labels = tuple(
-        dict.fromkeys(meanings[value] for value in sorted(meanings, key=lambda v: (not v.isdigit(), v.zfill(9))))
-    )
+    # Numbers go first and by size, since a mapping.txt lists 0, 1, 2; the others by alphabet.
+    in_order = sorted(meanings, key=lambda value: (not value.isdigit(), int(value) if value.isdigit() else 0, value))
+    labels = tuple(dict.fromkeys(meanings[value] for value in in_order))
     ids = {value: labels.index(label) for value, label in meanings.items()}
     return LabelDecoder(labels, ids, spellings=tuple(meanings))

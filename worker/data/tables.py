@@ -39,9 +39,9 @@ def report_table(report: Report) -> RenderableType:
         _add(table, f"  cut off at {window}", [f"{split.truncated[str(window)]:.2%}" for split in report.splits])
     if report.leakage:
         table.add_section()
-        for leak in report.leakage:
-            cells = [_count(leak.rows) if split.split == leak.split else "" for split in report.splits]
-            _add(table, f"rows that leak into {leak.into}", cells)
+        for into in dict.fromkeys(leak.into for leak in report.leakage):
+            rows = {leak.split: _count(leak.rows) for leak in report.leakage if leak.into == into}
+            _add(table, f"rows that leak into {into}", [rows.get(split.split, "") for split in report.splits])
     findings = report.findings
     lines = [Text(f"! {finding}", style="yellow") for finding in findings] or [Text("Nothing to mend.", style="green")]
     return Group(table, Text(), *lines)
