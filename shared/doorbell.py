@@ -10,6 +10,7 @@ there, the message was lost, and the key is left to run out in LOST_S. Redis 7 o
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from typing import Any
 
@@ -112,9 +113,16 @@ def celery_client(redis_url: str) -> Any:
             "socket_timeout": 5 * TIMEOUT_S,
             "socket_connect_timeout": TIMEOUT_S,
             "socket_keepalive": True,
+            "socket_keepalive_options": _keepalive(),
         },
     )
     return app
+
+
+def _keepalive() -> dict[int, int]:
+    """Notice within a minute that a connection was dropped without a word; the system's default is two hours."""
+    wanted = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+    return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 
 
 def _key(job_id: str) -> str:

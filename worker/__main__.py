@@ -7,6 +7,7 @@ import sys
 import structlog
 
 from shared.errors import PolyheadError
+from shared.store.folder import open_store
 from worker.app import WorkerProcess
 from worker.logs import set_up_logs
 from worker.settings import WorkerSettings
@@ -16,7 +17,7 @@ def main() -> int:
     try:
         settings = WorkerSettings.from_environment()
         set_up_logs(settings.worker_log_level)
-        worker = WorkerProcess(settings)
+        worker = WorkerProcess(settings, open_store(settings.store_url))
     except PolyheadError as error:
         print(f"the worker does not start: {error}", file=sys.stderr)
         return 2

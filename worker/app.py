@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -22,7 +23,7 @@ from celery.worker import state as celery_state
 from shared.doorbell import QUEUE, Doorbell, celery_client
 from shared.progress import ProgressBoard
 from shared.redis_client import connect
-from shared.store.folder import open_store
+from shared.store.folder import FolderStore
 from shared.store.jobs import JobStore
 from worker.caretaker import Caretaker
 from worker.heartbeat import Heartbeat
@@ -32,7 +33,7 @@ from worker.publishing.publisher import Publisher
 from worker.settings import WorkerSettings
 from worker.supervision.lease import LeaseOffice
 from worker.supervision.stop_signal import StopSignal
-from worker.supervision.supervisor import Supervisor, TrainerSettings
+from worker.supervision.supervisor import TRAINER_COMMAND, Supervisor, TrainerSettings
 from worker.tasks import register
 
 _log = structlog.get_logger(__name__)
@@ -44,13 +45,11 @@ STOP_WITHIN_S = 8.0
 class WorkerProcess:
     """Built, then `run` once from the main thread; it returns after SIGTERM or SIGINT."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
-        """
-        Raises:
-            StoreError: if the store's URL is not supported.
-        """
+    def __init__(
+        self, settings: WorkerSettings, store: FolderStore, trainer_command: Sequence[str] = TRAINER_COMMAND
+    ) -> None:
+        """`store` is the one that the settings name; `trainer_command` speaks worker.training.protocol."""
         url = settings.redis_url.get_secret_value()
-        store = open_store(settings.store_url)
         self.stop = StopSignal()
         self._redis = connect(url)
         self._doorbell = Doorbell(url)
@@ -71,7 +70,14 @@ class WorkerProcess:
         )
         self._celery = _celery_worker_app(url)
         supervisor = Supervisor(
-            JobStore(store), publisher, leases, self._doorbell, self._board, _trainer_settings(settings), self.stop
+            JobStore(store),
+            publisher,
+            leases,
+            self._doorbell,
+            self._board,
+            _trainer_settings(settings),
+            self.stop,
+            trainer_command,
         )
         register(self._celery, supervisor)
 

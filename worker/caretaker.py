@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -43,6 +44,7 @@ class Caretaker:
         self._sweep_s = sweep_s
         self._stop = stop
         self._leaseless_since: dict[str, float] = {}
+        self._troubles: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
 
     def start(self) -> None:
@@ -54,14 +56,29 @@ class Caretaker:
     def _run(self) -> None:
         while True:
             for duty in (self._heartbeat.beat, self._publisher.roll_forward, self.ring_for_waiting_jobs):
-                try:
-                    duty()
-                except PolyheadError as error:
-                    _log.warning("caretaking will be tried again", duty=duty.__name__, reason=str(error))
-                except Exception:  # noqa: BLE001 - a bug in one duty must not end the others
-                    _log.exception("caretaking failed", duty=duty.__name__)
+                self._attempt(duty)
             if self._stop.wait(self._sweep_s):
                 return
+
+    def _attempt(self, duty: Callable[[], None]) -> None:
+        """Do it; log what went wrong when it begins, changes and ends, not at every sweep."""
+        name, reason = duty.__qualname__, ""
+        try:
+            duty()
+        except PolyheadError as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - a bug in one duty must not end the others
+            reason = f"{type(error).__name__}: {error}"
+            if reason != self._troubles.get(name):
+                _log.exception("a bug in caretaking", duty=name)
+        before = self._troubles.pop(name, "")
+        if reason:
+            self._troubles[name] = reason
+        if reason != before:
+            if reason:
+                _log.warning("caretaking does not work now and is tried again", duty=name, reason=reason)
+            else:
+                _log.info("caretaking works again", duty=name)
 
     def ring_for_waiting_jobs(self) -> None:
         """Ring for every accepted job that nobody works on, oldest first: queued, or claimed and long without a lease.
