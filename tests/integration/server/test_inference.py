@@ -8,16 +8,11 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-import torch
 
 from polyhead.v1 import inference_pb2 as pb
 from polyhead.v1.inference_pb2_grpc import InferenceServiceStub
-from shared.model import collate
-from shared.model_files import LoadedModel, load_model
-from shared.store.artifacts import ArtifactReader
-from shared.store.folder import FolderStore
-from shared.store.versions import versions_log
 from tests.conftest import RunningServer
+from tests.golden import alone, loaded
 from tests.integration.server.waiting import until_serving
 from tests.published import TASKS, publish
 
@@ -28,24 +23,6 @@ SENTENCES = [
     "no",
     "this train was late today",
 ]
-
-
-def loaded(store: FolderStore, version: int) -> LoadedModel:
-    record = versions_log(store).entries()[version - 1]
-    return load_model(ArtifactReader(store, record.artifact_id, record.manifest_sha256))
-
-
-def alone(model: LoadedModel, sentence: str) -> tuple[np.ndarray, list[np.ndarray]]:
-    """What the sentence gets by itself: the normalised embedding and the scores of each task."""
-    with torch.inference_mode():
-        rows = [model.text.encode_blocking([sentence])[0].ids]
-        pooled_BH, logits = model.model(*collate(rows, model.model.pad_token_id, torch.device("cpu")))
-        embedding = torch.nn.functional.normalize(pooled_BH, dim=-1)[0].numpy()
-        scores = [
-            torch.softmax(part[0] / task.temperature, -1).numpy()
-            for part, task in zip(logits, model.model.tasks, strict=True)
-        ]
-    return embedding, scores
 
 
 async def test_predict_batch_equals_each_sentence_alone(server: RunningServer, tiny_base: Path) -> None:
