@@ -34,6 +34,15 @@ class Corpus:
         return np.flatnonzero(self.task_ids == task)
 
 
+@dataclass(frozen=True, slots=True)
+class Corpora:
+    """The three parts of all tasks' data."""
+
+    train: Corpus
+    validation: Corpus
+    test: Corpus
+
+
 def tokenize(rows_by_task: Sequence[Rows], text: TextEncoder) -> Corpus:
     """All rows of all tasks, task after task."""
     ids = [item.ids for rows in rows_by_task for item in text.encode_blocking(rows.texts)]

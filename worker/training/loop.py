@@ -23,19 +23,17 @@ from shared.model import MultiTaskModel
 from shared.spec import JobSpec
 from worker.training.batches import epoch_batches
 from worker.training.corpus import Corpus, Indices
-from worker.training.freezing import enter_train_mode, is_backbone_frozen
+from worker.training.freezing import enter_train_mode
 from worker.training.precision import Compute
 from worker.training.rates import RateGroup
-from worker.training.vectors import VectorSource, cached_vectors, encode_batch, encode_corpus
+from worker.training.vectors import VectorSource
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """Told after each step. `step` and `epoch` count from 1; losses are means since the epoch began, in nats."""
+    """Told after each step. `epoch`: how many are done; losses are means since the running one began, in nats."""
 
-    step: int
-    steps: int
-    epoch: int
+    epoch: float
     rows: int
     loss_by_task: dict[str, float]
 
@@ -53,16 +51,13 @@ class TrainingLoop:
         self._groups = groups
         self._parameters = [parameter for group in groups for parameter in group.parameters.values()]
         self._labels = torch.from_numpy(corpus.label_ids).to(compute.device)
-        self.steps = sum(len(self._batches(epoch)) for epoch in range(spec.optimizer.epochs)) if groups else 0
+        self.steps = sum(len(self._batches(epoch)) for epoch in range(spec.optimizer.epochs))
 
-    def run(self, on_step: Callable[[StepDone], None]) -> None:
+    def run(self, vectors: VectorSource, on_step: Callable[[StepDone], None]) -> None:
         """
         Raises:
             TrainingError: if a loss or a gradient is not finite.
         """
-        if not self._groups:
-            return
-        vectors = self._vectors()
         optimizer = torch.optim.AdamW(
             [{"params": list(group.parameters.values()), "weight_decay": group.weight_decay} for group in self._groups],
             fused=True,
@@ -71,18 +66,14 @@ class TrainingLoop:
         step = 0
         for epoch in range(self._spec.optimizer.epochs):
             means = _TaskMeans(self._model)
-            for batch in self._batches(epoch):
+            batches = self._batches(epoch)
+            for number, batch in enumerate(batches, 1):
                 self._step(optimizer, vectors, batch, step, means)
                 step += 1
-                on_step(StepDone(step, self.steps, epoch + 1, len(batch), means.values()))
+                on_step(StepDone(epoch + number / len(batches), len(batch), means.values()))
 
     def _batches(self, epoch: int) -> list[Indices]:
         return epoch_batches(self._corpus, self._spec.optimizer, self._spec.sampling, epoch)
-
-    def _vectors(self) -> VectorSource:
-        if is_backbone_frozen(self._model):
-            return cached_vectors(encode_corpus(self._model, self._corpus, self._compute))
-        return lambda batch: encode_batch(self._model, self._corpus, self._compute, batch)
 
     def _step(
         self, optimizer: torch.optim.Optimizer, vectors: VectorSource, batch: Indices, step: int, means: _TaskMeans

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-Stage = Literal["reading data", "loading model", "training", "evaluating", "baselines", "saving"]
+Stage = Literal["reading data", "loading model", "encoding", "training", "evaluating", "baselines", "saving"]
 
 
 class _Message(BaseModel):
@@ -51,12 +51,12 @@ class Progress(_Message):
     stage: Stage
     step: int = 0
     steps: int = 0
-    #: Counted from 1; 0 outside of training.
-    epoch: int = 0
+    #: Epochs done, with the share of the one that runs; 0 outside of training.
+    epoch: float = 0.0
     #: Mean training loss of each task since the epoch began.
     loss_by_task: dict[str, float] = {}
     examples_per_s: float = 0.0
-    #: Seconds until training and evaluation end; 0 where unknown.
+    #: Seconds until the stage ends; 0 where unknown.
     eta_s: float = 0.0
 
 

@@ -32,19 +32,17 @@ def encode_batch(model: MultiTaskModel, corpus: Corpus, compute: Compute, batch:
 def encode_corpus(
     model: MultiTaskModel, corpus: Corpus, compute: Compute, on_rows: Callable[[int], None] | None = None
 ) -> Tensor:
-    """pooled_NH of all rows, without gradients and without dropout; `on_rows` hears how many are done.
+    """pooled_NH of all rows, without gradients and without dropout; `on_rows` hears how many more are done.
 
     Leaves the model in eval mode.
     """
     model.eval()
     pooled_NH = torch.empty(len(corpus), model.hidden_size, device=compute.device)
-    done = 0
     with torch.no_grad():  # not inference mode: heads are trained on these vectors
         for batch in _by_length(corpus):
             pooled_NH[torch.from_numpy(batch).to(compute.device)] = encode_batch(model, corpus, compute, batch)
-            done += len(batch)
             if on_rows is not None:
-                on_rows(done)
+                on_rows(len(batch))
     return pooled_NH
 
 

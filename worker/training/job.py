@@ -1,0 +1,105 @@
+"""One training job from spec to artifact: read, load, train, evaluate, compare, save.
+
+Owns the order of the stages and nothing of what happens in them. Runs in the trainer process's main thread; the caller
+has set the thread counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.spec import JobSpec
+from shared.store.folder import open_store
+from shared.store.jobs import JobStore
+from worker.data.loading import TaskData
+from worker.training.artifact import describe_data, save_artifact
+from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
+from worker.training.freezing import count_parameters, is_backbone_frozen
+from worker.training.loop import StepDone, TrainingLoop
+from worker.training.precision import Compute, choose_compute
+from worker.training.preparation import Prepared, prepare, read_data
+from worker.training.progress import ProgressReporter
+from worker.training.protocol import Progress, Result, TrainerInput
+from worker.training.rates import RateGroup, rate_groups
+from worker.training.vectors import VectorSource, cached_vectors, encode_batch, encode_corpus
+
+
+def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
+    """Train the job and save its artifact.
+
+    Raises:
+        PolyheadError: if spec, data, base model or store cannot be used, or training diverges.
+    """
+    store = open_store(work.store_url)
+    spec = JobStore(store).get(work.job_id).accepted.spec
+    compute = choose_compute(work.device, spec.optimizer.precision)
+    progress = ProgressReporter(emit)
+    data = read_data(spec, [Path(root) for root in work.data_roots], progress)
+    prepared = prepare(spec, work.base_model, data, compute, progress)
+    groups = rate_groups(prepared.model, spec)
+    if groups:
+        _train(prepared, groups, spec, compute, progress)
+    evaluation = evaluate_model(prepared.model, prepared.corpora, compute, progress)
+    metrics = _compare(spec, data, evaluation, progress)
+    described = describe_data([task.name for task in spec.tasks], data)
+    progress.start("saving")
+    attempt = f"{work.job_id}-{work.claim}"
+    saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, described, metrics)
+    progress.finish()
+    report = {
+        **_describe_training(prepared, groups, compute),
+        "data": described,
+        "validation": evaluation.validation,
+        "seconds": progress.seconds,
+    }
+    return Result(artifact_id=saved.artifact_id, manifest_sha256=saved.manifest_sha256, metrics=metrics, report=report)
+
+
+def _train(
+    prepared: Prepared, groups: list[RateGroup], spec: JobSpec, compute: Compute, progress: ProgressReporter
+) -> None:
+    corpus = prepared.corpora.train
+    loop = TrainingLoop(prepared.model, corpus, groups, spec, compute)
+    vectors = _vectors(prepared, compute, progress)
+    progress.start("training", steps=loop.steps, num_examples=len(corpus) * spec.optimizer.epochs)
+
+    def on_step(done: StepDone) -> None:
+        progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
+
+    loop.run(vectors, on_step)
+
+
+def _vectors(prepared: Prepared, compute: Compute, progress: ProgressReporter) -> VectorSource:
+    """Sentence vectors for the loop: computed once where the encoder is frozen, else in each step."""
+    model, corpus = prepared.model, prepared.corpora.train
+    if not is_backbone_frozen(model):
+        return lambda batch: encode_batch(model, corpus, compute, batch)
+    progress.start("encoding", steps=len(corpus), num_examples=len(corpus))
+    return cached_vectors(encode_corpus(model, corpus, compute, lambda rows: progress.advance(rows, examples=rows)))
+
+
+def _compare(
+    spec: JobSpec, data: Sequence[TaskData], evaluation: Evaluation, progress: ProgressReporter
+) -> dict[str, Any]:
+    """Metrics of each task: see worker.training.evaluate for their layout."""
+    metrics: dict[str, Any] = {name: {"model": figures} for name, figures in evaluation.test.items()}
+    if spec.baselines:
+        progress.start("baselines", steps=len(spec.tasks))
+        for task, task_data, scores in zip(spec.tasks, data, evaluation.scores, strict=True):
+            metrics[task.name] |= baseline_metrics(task_data, scores, spec.optimizer.seed)
+            progress.advance()
+    return metrics
+
+
+def _describe_training(prepared: Prepared, groups: list[RateGroup], compute: Compute) -> dict[str, Any]:
+    trainable, total = count_parameters(prepared.model)
+    return {
+        "learning_rates": [group.describe() for group in groups],
+        "trainable_parameters": trainable,
+        "total_parameters": total,
+        "precision": compute.precision,
+        "device": str(compute.device),
+        "temperatures": {task.name: task.temperature for task in prepared.model.tasks},
+    }

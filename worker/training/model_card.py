@@ -1,0 +1,53 @@
+"""MODEL_CARD.md of an artifact: what it is, what it was trained on, how good it is. Pure text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.model import MultiTaskModel
+from shared.spec import JobSpec
+
+_SHOWN = ("accuracy", "macro_f1", "macro_recall", "cross_entropy", "ece")
+_CLASSIFIERS = {"model": "this model", "tfidf_lr": "TF-IDF + logistic regression", "majority": "majority"}
+
+
+def model_card(
+    model: MultiTaskModel, base_model: str, spec: JobSpec, data: dict[str, Any], metrics: dict[str, Any]
+) -> str:
+    """Markdown with the front matter that sentence-transformers and the Hugging Face hub read."""
+    lines = [
+        "---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity", "---", "",
+        "# " + ", ".join(task.name for task in model.tasks), "",
+        f"Fine-tuned from `{base_model}`: one encoder with mean pooling ({model.hidden_size} dimensions, normalised) "
+        f"and {len(model.tasks)} classification heads. `SentenceTransformer(folder).encode(x)` gives its embeddings.",
+        "",
+    ]  # fmt: skip
+    for task in model.tasks:
+        lines += [f"## {task.name}", "", f"Labels: {', '.join(task.labels)}. Temperature {task.temperature:.3f}.", ""]
+        lines += _data_lines(data[task.name]) + _metric_lines(metrics[task.name])
+    lines += ["## Recipe", "", "```json", spec.model_dump_json(indent=1, exclude={"tasks"}), "```", ""]
+    return "\n".join(lines)
+
+
+def _data_lines(data: dict[str, Any]) -> list[str]:
+    rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in data["dropped"].items()) or "none"
+    files = [f"- `{name}`, sha256 `{digest}`" for name, digest in data["sha256"].items()]
+    return [f"Rows: {rows}, of {data['rows_read']:,} read. Dropped: {dropped}.", "", *files, ""]
+
+
+def _metric_lines(metrics: dict[str, Any]) -> list[str]:
+    present = [name for name in _CLASSIFIERS if name in metrics]
+    lines = [f"On {metrics['model']['rows']:,} test rows:", "", "| | " + " | ".join(_SHOWN) + " |"]
+    lines += ["|---|" + "---:|" * len(_SHOWN)]
+    for name in present:
+        figures = " | ".join(f"{metrics[name][figure]:.3f}" for figure in _SHOWN)
+        lines.append(f"| {_CLASSIFIERS[name]} | {figures} |")
+    if "vs_tfidf_lr" in metrics:
+        ahead = metrics["vs_tfidf_lr"]
+        lines += [
+            "",
+            f"Macro-F1 against TF-IDF + logistic regression: {ahead['macro_f1_difference']:+.3f} "
+            f"(paired bootstrap, 95 %: {ahead['low']:+.3f} to {ahead['high']:+.3f}).",
+        ]
+    return [*lines, ""]

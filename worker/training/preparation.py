@@ -1,0 +1,78 @@
+"""What happens before anything is trained: all data read and checked, the model built, the rows tokenized."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from shared.base_model import BaseModel, load_base_model
+from shared.errors import InvalidInputError, Violation
+from shared.model import MultiTaskModel, Task
+from shared.model_files import build_model
+from shared.spec import JobSpec
+from shared.text import TextEncoder
+from worker.data.loading import TaskData, load_task
+from worker.training.corpus import Corpora, tokenize
+from worker.training.freezing import apply_freezing
+from worker.training.precision import Compute
+from worker.training.progress import ProgressReporter
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model that is ready to be trained, frozen as the spec says, and the rows for it."""
+
+    base: BaseModel
+    model: MultiTaskModel
+    corpora: Corpora
+
+
+def read_data(spec: JobSpec, roots: Sequence[Path], progress: ProgressReporter) -> list[TaskData]:
+    """The data of all tasks, in their order.
+
+    Raises:
+        DataError: if any of it cannot be used.
+    """
+    progress.start("reading data", steps=len(spec.tasks))
+    data = []
+    for task in spec.tasks:
+        data.append(load_task(task, spec.split, roots, lambda message: print(message, file=sys.stderr)))
+        progress.advance()
+    return data
+
+
+def prepare(
+    spec: JobSpec, base_model: str, data: Sequence[TaskData], compute: Compute, progress: ProgressReporter
+) -> Prepared:
+    """Load the base model, draw fresh heads from the seed, tokenize.
+
+    Raises:
+        BaseModelError: if the base model cannot be resolved, read or verified.
+        InvalidInputError: if the spec asks for a longer window than the base model has.
+    """
+    progress.start("loading model")
+    base = load_base_model(base_model)
+    window = _training_window(spec.max_tokens, base)
+    torch.manual_seed(spec.optimizer.seed)
+    model = build_model(base, [Task(task.name, task.labels) for task in spec.tasks]).to(compute.device)
+    apply_freezing(model, spec.freeze)
+    tokenizer = base.tokenizer_files["tokenizer.json"]
+    # Held-out rows are cut where the server cuts, so that their figures are those of the served model.
+    serving = TextEncoder(tokenizer, base.max_tokens)
+    corpora = Corpora(
+        train=tokenize([task.train for task in data], TextEncoder(tokenizer, window)),
+        validation=tokenize([task.validation for task in data], serving),
+        test=tokenize([task.test for task in data], serving),
+    )
+    return Prepared(base, model, corpora)
+
+
+def _training_window(asked: int, base: BaseModel) -> int:
+    if asked > base.max_tokens:
+        problem = f"{asked} is more than the {base.max_tokens} tokens that {base.name} takes; use 0 for its own limit"
+        raise InvalidInputError(f"max_tokens: {problem}", (Violation("max_tokens", problem),))
+    return asked or base.max_tokens

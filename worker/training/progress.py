@@ -1,0 +1,69 @@
+"""Turns what a stage does into Progress messages: throttled, with speed and remaining time.
+
+Single-threaded; the clock is handed in so that tests need not wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from worker.training.protocol import Progress, Stage
+
+#: A person sees a bar move smoothly at four a second; more would only fill pipes.
+INTERVAL_S = 0.25
+
+
+class ProgressReporter:
+    """Reports stages and steps to `emit`. The first and the last step of a stage are always told."""
+
+    def __init__(self, emit: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._emit = emit
+        self._clock = clock
+        self._stage: Stage = "reading data"
+        self._step = self._steps = 0
+        self._num_examples = 0
+        self._examples_done = 0
+        self._began_at = self._told_at = clock()
+        self._began: dict[Stage, float] = {}
+        #: Seconds that each finished stage took.
+        self.seconds: dict[str, float] = {}
+
+    def start(self, stage: Stage, steps: int = 0, num_examples: int = 0) -> None:
+        """Enter a stage of `steps` steps in which `num_examples` rows are gone through (0: not countable)."""
+        self.finish()
+        self._stage, self._step, self._steps = stage, 0, steps
+        self._num_examples, self._examples_done = num_examples, 0
+        self._began_at = self._told_at = self._clock()
+        self._began[stage] = self._began_at
+        self._emit(Progress(stage=stage, steps=steps))
+
+    def advance(
+        self, steps: int = 1, examples: int = 0, epoch: float = 0.0, losses: dict[str, float] | None = None
+    ) -> None:
+        """`steps` more of the stage's steps are done, which took `examples` rows."""
+        self._step += steps
+        self._examples_done += examples
+        now = self._clock()
+        if now - self._told_at < INTERVAL_S and self._step < self._steps:
+            return
+        self._told_at = now
+        elapsed_s = max(now - self._began_at, 1e-9)
+        examples_per_s = self._examples_done / elapsed_s
+        left = max(self._num_examples - self._examples_done, 0)
+        self._emit(
+            Progress(
+                stage=self._stage,
+                step=self._step,
+                steps=self._steps,
+                epoch=round(epoch, 4),
+                loss_by_task=losses or {},
+                examples_per_s=round(examples_per_s, 1),
+                eta_s=round(left / examples_per_s, 1) if examples_per_s else 0.0,
+            )
+        )
+
+    def finish(self) -> None:
+        """Close the running stage's clock."""
+        if self._stage in self._began:
+            self.seconds[self._stage] = round(self._clock() - self._began.pop(self._stage), 2)
