@@ -26,7 +26,7 @@ class Source:
         Raises:
             DataError: if it is missing or a link that leads out of the root.
         """
-        name = f"{self.name}/{filename}" if self.name else filename
+        name = filename if self.name in ("", ".") else f"{self.name}/{filename}"
         real = (self.path / filename).resolve()
         if not real.is_relative_to(self.root):
             raise DataError(f"{name}: is a link that leads out of the data roots")

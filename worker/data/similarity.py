@@ -28,7 +28,7 @@ _MENTION = re.compile(r"@\w+")
 _PAD = 0x110000
 #: Candidates that are computed at once, and pairs that are counted out at once: both bound the memory.
 _BLOCK_PAIRS = 5_000_000
-_VERIFY_PAIRS = 100_000
+_CHUNK_PAIRS = 50_000
 
 
 def normalise(text: str) -> str:
@@ -93,7 +93,7 @@ class _GramSets:
         self._prefix_DG = _prefixes(self._grams_DG, self._sizes)
 
     def candidates(self) -> Iterator[tuple[Ints, Ints]]:
-        """Pairs (i < j), in blocks, among which are all that reach the threshold."""
+        """Pairs (i < j), in chunks, among which are all that reach the threshold."""
         prefix_GD = self._prefix_DG.T.tocsr()
         sizes = self._sizes
         work = np.cumsum(self._prefix_DG @ np.diff(prefix_GD.indptr).astype(np.int64))
@@ -106,19 +106,17 @@ class _GramSets:
             # Sets whose sizes differ by more than the threshold allows cannot overlap enough.
             smaller, larger = np.minimum(sizes[left], sizes[right]), np.maximum(sizes[left], sizes[right])
             keep = (left < right) & (smaller * _DENOMINATOR >= larger * _NUMERATOR)
-            yield left[keep], right[keep]
+            left, right = left[keep], right[keep]
+            for at in range(0, len(left), _CHUNK_PAIRS):
+                yield left[at : at + _CHUNK_PAIRS], right[at : at + _CHUNK_PAIRS]
             start = stop
 
     def verified(self, left: Ints, right: Ints) -> tuple[Ints, Ints]:
         """Those of the pairs that reach the threshold."""
-        near = np.zeros(len(left), dtype=bool)
-        for at in range(0, len(left), _VERIFY_PAIRS):
-            i, j = left[at : at + _VERIFY_PAIRS], right[at : at + _VERIFY_PAIRS]
-            overlap = np.asarray(self._grams_DG[i].multiply(self._grams_DG[j]).sum(axis=1)).ravel().astype(np.int64)
-            # overlap / (a + b - overlap) >= 4/5, without division
-            near[at : at + _VERIFY_PAIRS] = (_NUMERATOR + _DENOMINATOR) * overlap >= _NUMERATOR * (
-                self._sizes[i] + self._sizes[j]
-            )
+        grams_DG, sizes = self._grams_DG, self._sizes
+        overlap = np.asarray(grams_DG[left].multiply(grams_DG[right]).sum(axis=1)).ravel().astype(np.int64)
+        # overlap / (a + b - overlap) >= 4/5, without division
+        near = (_NUMERATOR + _DENOMINATOR) * overlap >= _NUMERATOR * (sizes[left] + sizes[right])
         return left[near], right[near]
 
 
@@ -137,7 +135,8 @@ def _gram_matrix(texts: list[str]) -> csr_array:
     last = _rank((chars[start + 3] << 21) | chars[start + 4])
     gram = _rank(first * (last.max() + 1) + last)
     num_grams = int(gram.max()) + 1
-    pairs = np.unique(text_of * num_grams + gram)
+    pairs = np.sort(text_of * num_grams + gram)
+    pairs = pairs[np.append(True, np.diff(pairs) > 0)]
     text_of, gram = pairs // num_grams, pairs % num_grams
     frequency = np.bincount(gram, minlength=num_grams)
     by_frequency = np.empty(num_grams, dtype=np.int64)
