@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,20 +48,33 @@ class RunningServer:
     channel: grpc.aio.Channel
 
 
-@pytest.fixture
-async def server(store: FolderStore, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningServer]:
-    """The whole application in this process, over a real socket; the store is empty until the test fills it."""
+@asynccontextmanager
+async def running_server(store: FolderStore, redis_url: str) -> AsyncIterator[RunningServer]:
+    """The whole application in this process, over a real socket."""
     from server.app import Application
     from server.settings import ServerSettings
 
-    monkeypatch.setenv("STORE_URL", str(store.root))
-    monkeypatch.setenv("REDIS_URL", valkey_url)
-    monkeypatch.setenv("SERVER_LISTEN", "127.0.0.1:0")
-    monkeypatch.setenv("SERVER_POLL_S", "0.05")
-    monkeypatch.setenv("SERVER_DRAIN_S", "5")
-    application = Application(ServerSettings.from_environment())
+    environment = {
+        "STORE_URL": str(store.root),
+        "REDIS_URL": redis_url,
+        "SERVER_LISTEN": "127.0.0.1:0",
+        "SERVER_POLL_S": "0.05",
+        "SERVER_DRAIN_S": "5",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        settings = ServerSettings.from_environment()
+    application = Application(settings)
     await application.start()
     target = f"127.0.0.1:{application.port}"
     async with grpc.aio.insecure_channel(target) as channel:
         yield RunningServer(target, store, channel)
     await application.stop()
+
+
+@pytest.fixture
+async def server(store: FolderStore, valkey_url: str) -> AsyncIterator[RunningServer]:
+    """A server whose store is empty until the test fills it."""
+    async with running_server(store, valkey_url) as running:
+        yield running
