@@ -112,3 +112,10 @@ def test_module_does_not_load_what_it_has_no_use_for(module: str, banned: tuple[
 def test_no_python_stands_below_proto() -> None:
     """Stubs live in polyhead/v1, so that path, package and import agree."""
     assert not list((ROOT / "proto").rglob("*.py"))
+
+
+def test_readme_has_the_settings_of_the_code() -> None:
+    """The table is generated; `python tools/settings_table.py --write` brings it up to date."""
+    command = [sys.executable, "tools/settings_table.py"]
+    table = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert table in (ROOT / "README.md").read_text()
