@@ -53,20 +53,20 @@ def resolve(value: str, roots: Sequence[Path], field: str = "path") -> Source:
     Raises:
         DataError: if nothing is there, or it lies outside every root (also by way of `..` or links).
     """
-    if "\0" in value:
-        raise DataError(f"{field}: {value!r} is not a path")
     real_roots = [root.resolve() for root in roots]
-    asked = Path(value)
     has_escaped = False
     for root in real_roots:
-        # An absolute `asked` replaces the root here, and is then held against each root in turn.
-        joined = root / asked
-        real = joined.resolve()
-        if not real.is_relative_to(root):
-            has_escaped = True
-        elif real.exists():
-            shown = asked.relative_to(root) if asked.is_absolute() and asked.is_relative_to(root) else asked
-            return Source(real, root, real.relative_to(root).as_posix() if shown.is_absolute() else shown.as_posix())
+        try:
+            # An absolute value replaces the root here, and is then held against each root in turn.
+            real = (root / value).resolve()
+            if not real.is_relative_to(root):
+                has_escaped = True
+            elif real.exists():
+                name = real.relative_to(root) if Path(value).is_absolute() else Path(value)
+                return Source(real, root, name.as_posix())
+        except (OSError, RuntimeError, ValueError) as error:
+            # Names that are too long, links in a circle, zero bytes.
+            raise DataError(f"{field}: {value[:200]!r} is not a usable path: {error}") from None
     meaning = (
         "training data must lie below a data root of the worker "
         f"(setting WORKER_DATA_ROOTS: {', '.join(map(str, roots)) or 'none is set'})"
