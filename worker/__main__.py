@@ -22,8 +22,7 @@ def main() -> int:
         print(f"the worker does not start: {error}", file=sys.stderr)
         return 2
     structlog.get_logger("worker").info("worker starts", **settings.redacted())
-    worker.run()
-    return 0
+    return worker.run()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from shared.redis_client import connect
 from shared.store.folder import FolderStore
 from shared.store.jobs import JobStore
 from worker.caretaker import Caretaker
+from worker.hearing import Hearing
 from worker.heartbeat import Heartbeat
 from worker.job_ledger import JobLedger
 from worker.publishing.base_publication import BasePublication, base_artifact_command
@@ -64,14 +65,9 @@ class WorkerProcess:
             settings.num_threads,
             self.stop,
         )
-        heartbeat = Heartbeat(self._redis, url, settings.worker_sweep_s)
-        self._caretaker = Caretaker(
-            ledger, publisher, leases, self._doorbell, heartbeat, settings.worker_sweep_s, self.stop
-        )
-        self._celery = _celery_worker_app(url)
         supervisor = Supervisor(
             JobStore(store),
-            publisher,
+            publisher.roll_forward,
             leases,
             self._doorbell,
             self._board,
@@ -79,10 +75,22 @@ class WorkerProcess:
             self.stop,
             trainer_command,
         )
+        self._caretaker = Caretaker(
+            ledger,
+            publisher,
+            leases,
+            self._doorbell,
+            Heartbeat(self._redis, url, settings.worker_sweep_s),
+            Hearing(self._doorbell, lambda: supervisor.idle_s, self._give_up),
+            settings.worker_sweep_s,
+            self.stop,
+        )
+        self._exit_status = 0
+        self._celery = _celery_worker_app(url)
         register(self._celery, supervisor)
 
-    def run(self) -> None:
-        """Work until a signal asks to stop; then end within STOP_WITHIN_S."""
+    def run(self) -> int:
+        """Work until a signal asks to stop; then end within STOP_WITHIN_S. The exit status: 0 after a clean stop."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         threading.Thread(target=self._end_in_time, name="end-in-time", daemon=True).start()
@@ -99,17 +107,26 @@ class WorkerProcess:
         self._doorbell.close()
         self._board.close()
         self._redis.close()
-        _log.info("worker stopped")
+        status = self._exit_status or controller.exitcode or 0
+        _log.info("worker stopped", status=status)
+        return status
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._end()
+
+    def _give_up(self) -> None:
+        self._exit_status = 1
+        self._end()
+
+    def _end(self) -> None:
         self.stop.request()
-        celery_state.should_stop = 0
+        celery_state.should_stop = self._exit_status
 
     def _end_in_time(self) -> None:
         self.stop.wait()
         time.sleep(STOP_WITHIN_S)
         _log.warning("the stop took too long and is cut short", limit_s=STOP_WITHIN_S)
-        os._exit(0)
+        os._exit(1)
 
 
 def _trainer_settings(settings: WorkerSettings) -> TrainerSettings:

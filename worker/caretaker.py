@@ -14,6 +14,7 @@ import structlog
 
 from shared.doorbell import Doorbell
 from shared.errors import PolyheadError
+from worker.hearing import Hearing
 from worker.heartbeat import Heartbeat
 from worker.job_ledger import JobLedger, OpenJob
 from worker.publishing.publisher import Publisher
@@ -33,14 +34,14 @@ class Caretaker:
         leases: LeaseOffice,
         doorbell: Doorbell,
         heartbeat: Heartbeat,
+        hearing: Hearing,
         sweep_s: float,
         stop: StopSignal,
     ) -> None:
         self._ledger = ledger
-        self._publisher = publisher
         self._leases = leases
         self._doorbell = doorbell
-        self._heartbeat = heartbeat
+        self._duties = (heartbeat.beat, publisher.roll_forward, self.ring_for_waiting_jobs, hearing.check)
         self._sweep_s = sweep_s
         self._stop = stop
         self._leaseless_since: dict[str, float] = {}
@@ -55,7 +56,7 @@ class Caretaker:
 
     def _run(self) -> None:
         while True:
-            for duty in (self._heartbeat.beat, self._publisher.roll_forward, self.ring_for_waiting_jobs):
+            for duty in self._duties:
                 self._attempt(duty)
             if self._stop.wait(self._sweep_s):
                 return

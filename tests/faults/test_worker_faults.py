@@ -140,6 +140,7 @@ def test_flushed_redis_does_not_lose_a_queued_job(stand: Stand) -> None:
 
 def test_flushed_redis_does_not_disturb_a_running_job(stand: Stand) -> None:
     """The lease comes back before a caretaker believes that nobody works: one claim, with two workers around."""
+    stand.settings["WORKER_LEASE_TTL_S"] = "6"
     job_id = stand.submit("wait")
     stand.start_worker()
     stand.start_worker()
@@ -199,6 +200,7 @@ def test_redis_that_answers_nothing_does_not_hold_up_a_stop(stand: Stand) -> Non
 
 def test_message_left_over_by_a_dead_worker_is_harmless(stand: Stand) -> None:
     """Two messages for one job and two workers: one claim, one result."""
+    stand.settings["WORKER_LEASE_TTL_S"] = "30"
     job_id = stand.submit("succeed")
     client = connect(stand.redis_url)
     client.rpush(QUEUE, str(client.lindex(QUEUE, 0)))

@@ -37,7 +37,7 @@ class Stand:
         self._port = free_port()
         self.valkey = ValkeyServer(port=self._port)
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.settings = {"WORKER_LEASE_TTL_S": "2", "WORKER_SWEEP_S": "0.2", "WORKER_THREADS": "1"}
+        self.settings = {"WORKER_LEASE_TTL_S": "3", "WORKER_SWEEP_S": "0.2", "WORKER_THREADS": "1"}
         self._command = command
 
     def __enter__(self) -> Stand:
@@ -127,8 +127,8 @@ class Stand:
         self.wait_until(lambda: any(run[0] == claim for run in self.runs(job_id)))
         return next(pid for run_claim, pid in self.runs(job_id) if run_claim == claim)
 
-    def sweeps(self) -> int:
-        """Heartbeats written so far by all workers, one a sweep."""
+    def num_beats(self) -> int:
+        """Keys that anybody set so far: at least one for each sweep of each worker, its heartbeat."""
         client = connect(self.redis_url)
         try:
             return int(client.info("commandstats")["cmdstat_set"]["calls"])

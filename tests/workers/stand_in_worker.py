@@ -31,14 +31,14 @@ class FatalStore(FolderStore):
         return super().create(key, body)
 
 
-def main() -> None:
+def main() -> int:
     settings = WorkerSettings.from_environment()
     set_up_logs(settings.worker_log_level)
     store = open_store(settings.store_url)
     if len(sys.argv) > 1:
         store = FatalStore(store, sys.argv[1])
-    WorkerProcess(settings, store, STAND_IN_TRAINER).run()
+    return WorkerProcess(settings, store, STAND_IN_TRAINER).run()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -20,7 +21,6 @@ from shared.errors import NotFoundError, StoreError, UnavailableError
 from shared.progress import ProgressBoard
 from shared.store.jobs import JobEntry, JobState, JobStore
 from shared.store.log import DenseLog
-from worker.publishing.publisher import Publisher
 from worker.supervision.attempt import Abandoned, Attempt, Outcome
 from worker.supervision.lease import Lease, LeaseOffice, release_quietly
 from worker.supervision.stop_signal import StopSignal
@@ -51,7 +51,7 @@ class Supervisor:
     def __init__(
         self,
         jobs: JobStore,
-        publisher: Publisher,
+        roll_forward: Callable[[], None],
         leases: LeaseOffice,
         doorbell: Doorbell,
         board: ProgressBoard,
@@ -59,9 +59,9 @@ class Supervisor:
         stop: StopSignal,
         command: Sequence[str] = TRAINER_COMMAND,
     ) -> None:
-        """`command` starts a trainer that speaks worker.training.protocol."""
+        """`roll_forward` publishes what results lack; `command` starts a trainer, see worker.training.protocol."""
         self._jobs = jobs
-        self._publisher = publisher
+        self._roll_forward = roll_forward
         self._leases = leases
         self._doorbell = doorbell
         self._board = board
@@ -69,6 +69,13 @@ class Supervisor:
         self._stop = stop
         self._command = command
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._is_busy = False
+        self._active_at = time.monotonic()
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since it last had something to do; 0 while it has. For other threads."""
+        return 0.0 if self._is_busy else time.monotonic() - self._active_at
 
     def run_job(self, job_id: str) -> None:
         """Do for the job what can be done now; nothing, if somebody else is at it.
@@ -77,6 +84,14 @@ class Supervisor:
             UnavailableError: if Redis does not answer; then nothing was claimed.
             StoreError: if the store cannot be read or written.
         """
+        self._is_busy = True
+        try:
+            self._run(job_id)
+        finally:
+            self._active_at = time.monotonic()
+            self._is_busy = False
+
+    def _run(self, job_id: str) -> None:
         self._doorbell.received(job_id)
         try:
             job = self._jobs.get(job_id)
@@ -84,7 +99,7 @@ class Supervisor:
             _log.warning("the doorbell rang for a job that the store does not have", job_id=job_id)
             return
         if job.is_finished:
-            self._publisher.roll_forward()
+            self._roll_forward()
             return
         if self._stop.is_requested:
             return
@@ -121,7 +136,7 @@ class Supervisor:
             return True
         entry = self._entry(outcome, log)
         if self._record(log, claim, entry, job_id) and entry.kind == "result":
-            self._publisher.roll_forward()
+            self._roll_forward()
             return False
         return entry.kind == "failure"
 
