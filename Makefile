@@ -8,11 +8,11 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 EXTRAS := client,plot,embedded,server,worker,dev
 DATA   ?=
 
-.PHONY: help setup demo test lint check-proto unit proto bench lock clean
+.PHONY: help setup demo test lint check-proto unit compose-check proto bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## Create .venv with exact pins (TORCH=cuda for a GPU build)
 
@@ -39,6 +39,9 @@ lint: setup ## ruff, mypy --strict, import-linter
 
 unit: setup
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+compose-check: setup ## Build and run the compose stack for real: train, stop, restart (needs Docker; not part of test)
+	@COMPOSE_CHECK=1 $(BIN)/python -m pytest -s tests/e2e/compose
 
 proto: setup ## Regenerate the committed stubs from proto/
 	@$(BIN)/python tools/generate_stubs.py .

@@ -1,7 +1,7 @@
 """`python -m server.health_check`: status 0 if the server of this host says SERVING. For container checks.
 
-Asks for the overall health: jobs are taken, predictions may still wait for their first model. Reads the address from the
-same settings as the server.
+Asks for the overall health: jobs are taken, predictions may still wait for their first model. Reads the address from
+the same settings as the server.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ ever, so it becomes INTERNAL too.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -56,6 +57,11 @@ def _guard_unary(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> 
 
 
 def _guard_stream(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
+    if inspect.iscoroutinefunction(
+        behaviour
+    ):  # it writes its answers to the context, as the health service's Watch does
+        return _guard_unary(behaviour, parse, method)
+
     async def guarded(body: bytes, context: Context) -> AsyncIterator[Any]:
         async with _translated(context, method):
             async for response in behaviour(_parse(parse, body), context):
