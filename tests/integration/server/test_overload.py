@@ -1,0 +1,136 @@
+"""What a caller sees when the server is full, slow or stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from server.batching.scheduler import Answer, Scheduler
+from server.batching.work import EntryBatch
+from server.engines.compute import ComputeWorkers
+from server.engines.engine import EngineOutput
+from shared.errors import DeadlineError, QueueFullError, UnavailableError
+from shared.text import TokenizedText
+
+
+class GatedEngine:
+    """Computes when the gate is open; counts what it computed. A real model cannot be made to wait."""
+
+    name = "gated"
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.computed: list[int] = []
+        self.fail: Callable[[], None] = lambda: None
+
+    def run_blocking(self, rows: Sequence[Sequence[int]]) -> EngineOutput:
+        self.gate.wait(30)
+        self.fail()
+        self.computed += [row[0] for row in rows]
+        return EngineOutput(np.array([[row[0]] for row in rows], np.float32), np.zeros((len(rows), 0), np.float32))
+
+
+class Rig:
+    """A scheduler with one compute worker on a gated engine."""
+
+    def __init__(self) -> None:
+        self.engine = GatedEngine()
+        self.pool = ThreadPoolExecutor(1)
+        self.scheduler = Scheduler(4, 400, 100, self.pool)
+        self.deaths: list[BaseException] = []
+        self.compute: ComputeWorkers[EntryBatch] = ComputeWorkers(
+            1, self.scheduler.queue.take_blocking, self.scheduler.answer, self.deaths.append
+        )
+        self.compute.start()
+
+    def ask(self, number: int, length: int = 10, deadline_s: float | None = None) -> asyncio.Task[Answer]:
+        run = self.scheduler.run(self.engine, lambda _: [TokenizedText([number] * length, False)], ["text"], deadline_s)
+        return asyncio.create_task(run)
+
+    async def until_queued(self, num_tokens: int) -> None:
+        for _ in range(500):
+            if self.scheduler.queue.num_tokens == num_tokens:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{self.scheduler.queue.num_tokens} tokens wait, not {num_tokens}")
+
+    async def stop(self) -> None:
+        self.engine.gate.set()
+        self.scheduler.queue.close()
+        await asyncio.to_thread(self.compute.join_blocking, 10)
+        self.pool.shutdown()
+
+
+async def blocked() -> tuple[Rig, asyncio.Task[Answer]]:
+    """A rig whose worker is busy with request 1 and whose queue is empty."""
+    rig = Rig()
+    first = rig.ask(1)
+    await asyncio.sleep(0.05)
+    await rig.until_queued(0)
+    return rig, first
+
+
+async def test_request_over_full_queue_is_refused_and_the_queued_ones_are_answered() -> None:
+    """Refused at once with a hint, not parked; nothing that was accepted is lost."""
+    rig, first = await blocked()
+    waiting = [rig.ask(2, 50), rig.ask(3, 50)]
+    await rig.until_queued(100)
+    with pytest.raises(QueueFullError) as caught:
+        await rig.ask(4, 1)
+    assert caught.value.retry_after_s > 0
+    rig.engine.gate.set()
+    assert [answer.rows[0].pooled_H[0] for answer in await asyncio.gather(first, *waiting)] == [1, 2, 3]
+    await rig.stop()
+
+
+async def test_queued_work_of_cancelled_and_expired_calls_is_never_computed() -> None:
+    """Compute for nobody is what makes an overload last."""
+    import time
+
+    rig, first = await blocked()
+    gone, late, live = rig.ask(2), rig.ask(3, deadline_s=time.monotonic() + 0.1), rig.ask(4)
+    await rig.until_queued(30)
+    gone.cancel()
+    await asyncio.sleep(0.2)
+    rig.engine.gate.set()
+    with pytest.raises(DeadlineError):
+        await late
+    await asyncio.gather(first, live)
+    assert gone.cancelled()
+    assert rig.engine.computed == [1, 4]
+    await rig.stop()
+
+
+async def test_failing_batch_fails_its_own_requests_and_nothing_else() -> None:
+    """One poisoned input must not end the worker."""
+    rig, first = await blocked()
+
+    def fail() -> None:
+        raise ValueError("no such kernel")
+
+    rig.engine.fail = fail
+    rig.engine.gate.set()
+    with pytest.raises(ValueError, match="no such kernel"):
+        await first
+    rig.engine.fail = lambda: None
+    assert (await rig.ask(5)).rows[0].pooled_H[0] == 5
+    assert rig.deaths == []
+    await rig.stop()
+
+
+async def test_drain_answers_what_is_queued_and_refuses_the_rest() -> None:
+    """A rolling restart loses no accepted request."""
+    rig, first = await blocked()
+    queued = rig.ask(2)
+    await rig.until_queued(10)
+    rig.scheduler.queue.close()
+    with pytest.raises(UnavailableError):
+        await rig.ask(3)
+    rig.engine.gate.set()
+    assert [a.rows[0].pooled_H[0] for a in await asyncio.gather(first, queued)] == [1, 2]
+    await rig.stop()
