@@ -1,0 +1,50 @@
+"""Made-up rows that a tiny model can learn: the words say the label. As Rows, as a corpus and as CSV files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from shared.base_model import load_base_model
+from shared.text import TextEncoder
+from worker.data.rows import Rows
+from worker.training.corpus import Corpus, tokenize
+
+#: Words by label id, all in the tiny model's vocabulary.
+WORDS = (
+    ("awful", "bad", "broken", "terrible", "worst", "horrible", "sad", "cruel"),
+    ("good", "great", "happy", "joy", "love", "wonderful", "smile", "best"),
+    ("monday", "meeting", "train", "river", "menu", "phone", "cloud", "road"),
+)
+_FILLERS = ("the", "day", "was", "it", "in", "city", "we", "had", "of", "this", "and", "weather", "house", "cat", "not")
+
+
+def make_rows(num_rows: int, num_labels: int = 2, seed: int = 0, shares: Sequence[float] | None = None) -> Rows:
+    """`shares`: how often each label occurs; equally where it is not given."""
+    rng = np.random.default_rng(seed)
+    label_ids = rng.choice(num_labels, size=num_rows, p=shares).astype(np.int64)
+    return Rows([_sentence(int(label), rng) for label in label_ids], label_ids)
+
+
+def make_corpus(base_folder: Path, rows_by_task: Sequence[Rows]) -> Corpus:
+    """The rows as the tiny base model in `base_folder` tokenizes them."""
+    base = load_base_model(str(base_folder))
+    return tokenize(rows_by_task, TextEncoder(base.tokenizer_files["tokenizer.json"], base.max_tokens))
+
+
+def write_csv(path: Path, rows: Rows, labels: Sequence[str]) -> Path:
+    """A file with the columns text and label."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        writer.writerows((text, labels[label]) for text, label in zip(rows.texts, rows.label_ids, strict=True))
+    return path
+
+
+def _sentence(label: int, rng: np.random.Generator) -> str:
+    words = [*rng.choice(WORDS[label], size=2), *rng.choice(_FILLERS, size=int(rng.integers(4, 20)))]
+    return " ".join(str(word) for word in rng.permutation(words))
