@@ -57,9 +57,8 @@ def _guard_unary(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> 
 
 
 def _guard_stream(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
-    if inspect.iscoroutinefunction(
-        behaviour
-    ):  # it writes its answers to the context, as the health service's Watch does
+    if inspect.iscoroutinefunction(behaviour):
+        # It writes its answers to the context, as the health service's Watch does.
         return _guard_unary(behaviour, parse, method)
 
     async def guarded(body: bytes, context: Context) -> AsyncIterator[Any]:
