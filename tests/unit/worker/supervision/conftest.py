@@ -47,7 +47,9 @@ def bench(tmp_path: Path, module_stand: Stand, client: redis.Redis) -> Iterator[
         store_url=str(stand.store.root), base_model="none", data_roots=(), threads=1, device="cpu", max_attempts=3
     )
     publisher = Publisher(stand.store, JobLedger(stand.store))
-    supervisor = Supervisor(stand.jobs, publisher.roll_forward, leases, doorbell, board, settings, stop, STAND_IN_TRAINER)
+    supervisor = Supervisor(
+        stand.jobs, publisher.roll_forward, leases, doorbell, board, settings, stop, STAND_IN_TRAINER
+    )
     yield Bench(stand, supervisor, leases, doorbell, board, client, stop)
     doorbell.close()
     board.close()
