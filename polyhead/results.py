@@ -142,7 +142,7 @@ class Job:
     finished_at: datetime | None
     spec: Mapping[str, Any]
     progress: JobProgress | None
-    #: Task -> accuracy, macro_f1, ... and, one level down, the same of `majority` and `tfidf_lr`.
+    #: metrics[task][`model`, `majority` or `tfidf_lr`] has accuracy, macro_f1, macro_recall, cross_entropy, ece.
     metrics: Mapping[str, Any]
     report: Mapping[str, Any]
     #: The published version; 0 until it is published.

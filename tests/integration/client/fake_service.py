@@ -31,11 +31,7 @@ T = TypeVar("T")
 SERVING = health_pb2.HealthCheckResponse.SERVING
 METRICS = {
     "sentiment": {
-        "accuracy": 0.9,
-        "macro_f1": 0.88,
-        "macro_recall": 0.87,
-        "ece": 0.02,
-        "cross_entropy": 0.3,
+        "model": {"accuracy": 0.9, "macro_f1": 0.88, "macro_recall": 0.87, "ece": 0.02, "cross_entropy": 0.3},
         "majority": {"accuracy": 0.4, "macro_f1": 0.2, "macro_recall": 0.33, "ece": 0.0, "cross_entropy": 1.1},
         "tfidf_lr": {"accuracy": 0.7, "macro_f1": 0.69, "macro_recall": 0.68, "ece": 0.05, "cross_entropy": 0.7},
     }

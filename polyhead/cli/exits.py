@@ -1,0 +1,94 @@
+"""Exit statuses, and the one place where an error becomes a line on stderr and a status. Never a stack trace."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import IntEnum
+
+import typer
+
+from polyhead.cli.output import errors_out
+from polyhead.errors import (
+    CallError,
+    DeadlineExceededError,
+    InvalidArgumentError,
+    PolyheadError,
+    RecipeError,
+    UnavailableError,
+)
+
+
+class ExitStatus(IntEnum):
+    """What scripts can rely on; shown by `polyhead --help`."""
+
+    OK = 0
+    #: The server refused the request, the job failed, or a process of the stack did.
+    FAILED = 1
+    #: Wrong arguments, recipe or file.
+    USAGE = 2
+    #: Nobody answers at the address, not in time, or the server is not ready yet.
+    UNREACHABLE = 3
+    INTERRUPTED = 130
+
+
+EXIT_HELP = (
+    "Exit status: 0 done · 1 the server refused, or the job or a process failed · 2 wrong arguments, recipe or file · "
+    "3 the server is unreachable or not ready · 130 interrupted."
+)
+
+
+class UsageError(PolyheadError):
+    """Arguments, or a file that they name, are wrong."""
+
+
+def run(app: typer.Typer) -> int:
+    """Run the application and return the exit status."""
+    try:
+        app()
+    except SystemExit as ended:
+        return _number(ended.code)
+    except BrokenPipeError:
+        # The reader (`| head`) has enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.OK
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
+    except PolyheadError as error:
+        report(error)
+        return status_of(error)
+    return ExitStatus.OK
+
+
+def status_of(error: PolyheadError) -> ExitStatus:
+    if isinstance(error, UnavailableError | DeadlineExceededError):
+        return ExitStatus.UNREACHABLE
+    if isinstance(error, UsageError | RecipeError):
+        return ExitStatus.USAGE
+    return ExitStatus.FAILED
+
+
+def report(error: PolyheadError) -> None:
+    """One line, then one for each violation and a hint where there is one."""
+    errors_out.print(f"error: {_headline(error)}", style="red")
+    violations = error.violations if isinstance(error, RecipeError | InvalidArgumentError) else ()
+    for violation in violations:
+        errors_out.print(f"  {violation}")
+    if isinstance(error, CallError) and error.retry_after_s is not None:
+        errors_out.print(f"  try again in {error.retry_after_s:g} s")
+    if isinstance(error, UnavailableError):
+        errors_out.print("  start one with `polyhead up`, or name another with --server or POLYHEAD_SERVER")
+
+
+def _headline(error: PolyheadError) -> str:
+    if isinstance(error, RecipeError) and error.violations:
+        return error.message.partition(":")[0]
+    if isinstance(error, CallError):
+        return f"{error.message} ({error.status})"
+    return error.message
+
+
+def _number(code: object) -> int:
+    if code is None:
+        return ExitStatus.OK
+    return code if isinstance(code, int) else ExitStatus.FAILED

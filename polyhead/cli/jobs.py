@@ -1,0 +1,61 @@
+"""`polyhead jobs list | show | watch`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+import yaml
+
+from polyhead.cli.output import out, print_json, to_plain
+from polyhead.cli.progress import follow
+from polyhead.cli.session import connect
+from polyhead.cli.tables import jobs_table
+from polyhead.cli.training import fail_unless_it_may_succeed, finish, watch_to_end
+from polyhead.results import Job
+
+app = typer.Typer(help="Training jobs.", no_args_is_help=True, rich_markup_mode=None)
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_jobs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with connect(context) as client:
+        jobs = client.list_jobs(limit)
+    if as_json:
+        print_json(jobs)
+    else:
+        out.print(jobs_table(jobs))
+
+
+@app.command()
+def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Show one job with its spec and, at its end, metrics. The exit status says whether it can still succeed."""
+    with connect(context) as client:
+        job = client.get_job(job_id)
+    if not as_json:
+        out.print(jobs_table([job]))
+        out.print(yaml.safe_dump({"spec": to_plain(job.spec)}, sort_keys=False, allow_unicode=True).rstrip())
+    finish(job, as_json)
+
+
+@app.command()
+def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Follow a job to its end. With --json: one line of JSON for each change."""
+    with connect(context) as client:
+        job = follow(client, job_id, _print_line) if as_json else watch_to_end(client, job_id)
+    if as_json:
+        fail_unless_it_may_succeed(job)
+    else:
+        finish(job, as_json=False)
+
+
+def _print_line(job: Job) -> None:
+    print_json(job, indent=None)

@@ -1,0 +1,88 @@
+"""`polyhead train`: a recipe or a few options in, a published version out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from polyhead.cli.exits import ExitStatus, UsageError
+from polyhead.cli.output import errors_out, out, print_json
+from polyhead.cli.progress import JobDisplay, follow
+from polyhead.cli.recipes import load_recipe, override, spec_from_options
+from polyhead.cli.session import connect
+from polyhead.cli.tables import metrics_table, rows_table
+from polyhead.client import Client
+from polyhead.results import Job, JobState
+
+Texts = list[str] | None
+
+
+def train(
+    context: typer.Context,
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="[RECIPE.yaml]", help="The job's spec; see recipes/.")
+    ] = None,
+    task: Annotated[Texts, typer.Option(help="Without a recipe: a task's name; repeat for several.")] = None,
+    labels: Annotated[Texts, typer.Option(help="The task's labels in output order: a,b,c.")] = None,
+    data: Annotated[Texts, typer.Option(help="The task's file, relative to a data root of the worker.")] = None,
+    text_column: Annotated[Texts, typer.Option(help="Column of the text. Default: text.")] = None,
+    label_column: Annotated[Texts, typer.Option(help="Column of the label. Default: label.")] = None,
+    preset: Annotated[Texts, typer.Option(help="A known layout: tweet-sentiment, hate-speech-curated.")] = None,
+    settings: Annotated[Texts, typer.Option("--set", help="Override a field: optimizer.epochs=1. May repeat.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Makes repeating this call safe: same id, same job.")] = None,
+    watch: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Let the server check the spec; queue nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
+) -> None:
+    """Train tasks, publish the model, and let the server pick it up."""
+    if (recipe is None) == (not task):
+        raise UsageError("name a recipe, or describe tasks with --task, --labels and --data; not both")
+    options = (labels or [], data or [], text_column or [], label_column or [], preset or [])
+    if recipe is not None and any(options):
+        raise UsageError("--labels, --data and the column options go with --task; use --set to change a recipe")
+    spec: dict[str, Any] = load_recipe(recipe) if recipe is not None else spec_from_options(task or [], *options)
+    for setting in settings or []:
+        override(spec, setting)
+    with connect(context) as client:
+        if dry_run:
+            client.train_job(spec, request_id, validate_only=True)
+            errors_out.print("the spec is valid; nothing was queued")
+            return
+        job = client.train_job(spec, request_id)
+        errors_out.print(f"job {job.id} accepted")
+        if watch:
+            job = watch_to_end(client, job.id)
+    finish(job, as_json)
+
+
+def watch_to_end(client: Client, job_id: str) -> Job:
+    """Show the job's progress until it ends; on Ctrl-C, say how to come back."""
+    try:
+        with JobDisplay() as display:
+            return follow(client, job_id, display.show)
+    except KeyboardInterrupt:
+        errors_out.print(f"stopped watching; the job goes on: polyhead jobs watch {job_id}")
+        raise
+
+
+def finish(job: Job, as_json: bool) -> None:
+    """Print how a job stands; the exit status says whether it failed."""
+    if as_json:
+        print_json(job)
+    elif job.state is JobState.SUCCEEDED:
+        out.print(rows_table(job.report))
+        out.print(metrics_table(job.metrics))
+        out.print(f"version {job.version} published")
+    elif not job.is_finished:
+        out.print(f"job {job.id} is {job.state.value}; follow it with: polyhead jobs watch {job.id}")
+    fail_unless_it_may_succeed(job)
+
+
+def fail_unless_it_may_succeed(job: Job) -> None:
+    """Exit with FAILED, and why, if the job ended without success."""
+    if job.state in {JobState.FAILED, JobState.CANCELLED}:
+        reason = f": {job.error.code}: {job.error.message}" if job.error else ""
+        errors_out.print(f"error: job {job.id} {job.state.value.lower()}{reason}", style="red")
+        raise typer.Exit(ExitStatus.FAILED)
