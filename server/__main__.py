@@ -9,9 +9,9 @@ import sys
 import structlog
 
 from server.app import Application
-from server.logs import configure_logs
 from server.settings import ServerSettings
 from shared.errors import PolyheadError
+from shared.logs import set_up_logs
 from shared.settings import redact_url
 
 log = structlog.get_logger("server")
@@ -35,7 +35,7 @@ def main() -> int:
     except PolyheadError as error:
         print(f"server: {error}", file=sys.stderr)
         return 2
-    configure_logs(settings.server_log_level)
+    set_up_logs(settings.server_log_level)
     resolved = settings.model_dump(mode="json") | {"redis_url": redact_url(settings.redis_url.get_secret_value())}
     log.info("settings", **resolved)
     try:

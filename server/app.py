@@ -10,7 +10,6 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 
 import grpc
 import structlog
@@ -36,6 +35,7 @@ from server.settings import ServerSettings
 from shared.doorbell import Doorbell
 from shared.progress import ProgressBoard
 from shared.store.folder import open_store
+from shared.version import code_version
 
 log = structlog.get_logger(__name__)
 
@@ -152,11 +152,3 @@ class Application:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def code_version() -> str:
-    """Version of the installed polyhead package, or `unknown` in a bare checkout."""
-    try:
-        return version("polyhead")
-    except PackageNotFoundError:
-        return "unknown"

@@ -7,9 +7,9 @@ import sys
 import structlog
 
 from shared.errors import PolyheadError
+from shared.logs import set_up_logs
 from shared.store.folder import open_store
 from worker.app import WorkerProcess
-from worker.logs import set_up_logs
 from worker.settings import WorkerSettings
 
 

@@ -12,7 +12,7 @@ import sys
 
 from shared.store.folder import FolderStore, open_store
 from worker.app import WorkerProcess
-from worker.logs import set_up_logs
+from shared.logs import set_up_logs
 from worker.settings import WorkerSettings
 
 STAND_IN_TRAINER = (sys.executable, "-m", "tests.workers.stand_in_trainer")

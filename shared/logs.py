@@ -1,4 +1,4 @@
-"""The worker's log: one line an event on stderr, Celery's and the libraries' messages in the same form.
+"""A process's log: one line an event on stderr, the libraries' messages in the same form.
 
 Owns the format only. JSON where a program reads it, aligned text where a person does (a terminal).
 """
