@@ -1,0 +1,76 @@
+"""From a failed call to an error of the tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from polyhead import errors
+from polyhead.statuses import DETAILS_TRAILER, ERRORS, call_error, not_ready_error
+
+
+@dataclass
+class Failed:
+    """What gRPC gives us of a failed call."""
+
+    status: grpc.StatusCode
+    message: str | None = "because"
+    trailer: tuple[tuple[str, str | bytes], ...] | None = None
+
+    def code(self) -> grpc.StatusCode:
+        return self.status
+
+    def details(self) -> str | None:
+        return self.message
+
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...] | None:
+        return self.trailer
+
+
+def test_every_error_class_is_raised_for_some_status() -> None:
+    """A class in the tree that no status leads to would be a promise nobody keeps."""
+    leaves = set(errors.CallError.__subclasses__())
+    assert leaves == set(ERRORS.values())
+
+
+@pytest.mark.parametrize("status", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
+def test_any_status_becomes_a_call_error_with_its_name(status: grpc.StatusCode) -> None:
+    """Also those that no Polyhead server sends: a proxy in between might."""
+    error = call_error(Failed(status), "host:1")
+    assert isinstance(error, errors.CallError)
+    assert error.status == status.name
+    assert "because" in str(error)
+
+
+def test_call_without_details_still_says_something() -> None:
+    """An empty message helps nobody."""
+    assert "ABORTED" in str(call_error(Failed(grpc.StatusCode.ABORTED, None), "host:1"))
+
+
+def test_garbage_in_the_trailer_does_not_hide_the_status() -> None:
+    """The status is what counts; the trailer only adds to it."""
+    error = call_error(Failed(grpc.StatusCode.NOT_FOUND, trailer=((DETAILS_TRAILER, b"\xff\xff"),)), "host:1")
+    assert isinstance(error, errors.NotFoundError)
+    assert error.violations == ()
+
+
+def test_unknown_details_are_passed_over() -> None:
+    """Newer servers may send details that this client does not know."""
+    status = status_pb2.Status(code=3)
+    status.details.add().Pack(error_details_pb2.DebugInfo(detail="x"))
+    status.details.add().Pack(
+        error_details_pb2.BadRequest(
+            field_violations=[error_details_pb2.BadRequest.FieldViolation(field="a", description="b")]
+        )
+    )
+    failed = Failed(grpc.StatusCode.INVALID_ARGUMENT, trailer=((DETAILS_TRAILER, status.SerializeToString()),))
+    assert call_error(failed, "host:1").violations == (errors.FieldViolation("a", "b"),)
+
+
+def test_not_ready_error_names_service_target_and_patience() -> None:
+    """Somebody reads this in a start-up log."""
+    message = str(not_ready_error("host:1", "polyhead.v1.InferenceService", 5, "NOT_SERVING"))
+    assert all(word in message for word in ("host:1", "InferenceService", "5 s", "NOT_SERVING"))
