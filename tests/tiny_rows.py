@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from shared.base_model import load_base_model
+from shared.model import Task
 from shared.text import TextEncoder
 from worker.data.rows import Rows
 from worker.training.corpus import Corpus, tokenize
 
+#: Two heads for which `make_rows` makes rows with 2 and 3 labels.
+TASKS = (Task("mood", ("down", "up")), Task("topic", ("a", "b", "c")))
 #: Words by label id, all in the tiny model's vocabulary.
 WORDS = (
     ("awful", "bad", "broken", "terrible", "worst", "horrible", "sad", "cruel"),

@@ -8,11 +8,10 @@ import pytest
 import torch
 
 from shared.base_model import load_base_model
-from shared.model import MultiTaskModel, Task
+from shared.model import MultiTaskModel
 from shared.model_files import build_model
 from tests.tiny_model import make_tiny_base
-
-TASKS = (Task("mood", ("down", "up")), Task("topic", ("a", "b", "c")))
+from tests.tiny_rows import TASKS
 
 
 @pytest.fixture(scope="session")
