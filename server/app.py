@@ -42,6 +42,9 @@ log = structlog.get_logger(__name__)
 #: Threads for store and Redis; a call takes milliseconds, so a few carry hundreds of calls a second.
 NUM_BLOCKING_THREADS = 4
 
+#: Seconds that streams get at a stop when no other call runs any more: enough for a last message to leave.
+STREAMS_GRACE_S = 0.5
+
 
 class Application:
     """Create, `start` and `stop` it on one event loop."""
@@ -54,6 +57,7 @@ class Application:
         self._loading = ThreadPoolExecutor(1, "loading")
         self._tokenizing = ThreadPoolExecutor(1, "tokenizing")
         self._health = Health()
+        self._interceptor = ErrorInterceptor()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
@@ -76,12 +80,21 @@ class Application:
         await self._health.stop()
         for task in self._tasks:
             task.cancel()
-        await self._server.stop(self._settings.server_drain_s)
+        await self._drain()
         self._scheduler.queue.close()
         await asyncio.to_thread(self._compute.join_blocking, 5.0)
         for executor in (self._blocking, self._loading, self._tokenizing):
             executor.shutdown(wait=False, cancel_futures=True)
         log.info("stopped")
+
+    async def _drain(self) -> None:
+        """Let running calls finish, then end the streams: they would otherwise always use up the drain time."""
+        stopping = asyncio.create_task(self._server.stop(self._settings.server_drain_s))
+        idle = asyncio.create_task(self._interceptor.until_idle())
+        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        await self._server.stop(STREAMS_GRACE_S)
+        await stopping
 
     def _build(self) -> None:
         settings = self._settings
@@ -109,7 +122,7 @@ class Application:
         redis_url = settings.redis_url.get_secret_value()
         book = JobBook(self._store, Doorbell(redis_url), ProgressBoard(redis_url))
         self._server = grpc.aio.server(
-            interceptors=[ErrorInterceptor()],
+            interceptors=[self._interceptor],
             options=[
                 ("grpc.max_receive_message_length", settings.server_max_message_bytes),
                 ("grpc.max_send_message_length", settings.server_max_message_bytes),

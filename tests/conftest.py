@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 
 from shared.store.folder import FolderStore
+
+if TYPE_CHECKING:
+    from server.app import Application
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -49,16 +53,17 @@ def store(tmp_path: Path) -> FolderStore:
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server on a free port, the store it follows, and a channel to it."""
+    """A server on a free port, the store it follows, and a channel to it. Stopping it twice is harmless."""
 
     target: str
     store: FolderStore
     channel: grpc.aio.Channel
+    application: Application
 
 
 @asynccontextmanager
-async def running_server(store: FolderStore, redis_url: str) -> AsyncIterator[RunningServer]:
-    """The whole application in this process, over a real socket."""
+async def running_server(store: FolderStore, redis_url: str, **settings: str) -> AsyncIterator[RunningServer]:
+    """The whole application in this process, over a real socket. The test may stop it itself."""
     from server.app import Application
     from server.settings import ServerSettings
 
@@ -70,14 +75,13 @@ async def running_server(store: FolderStore, redis_url: str) -> AsyncIterator[Ru
         "SERVER_DRAIN_S": "5",
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
+        for name, value in (environment | settings).items():
             patch.setenv(name, value)
-        settings = ServerSettings.from_environment()
-    application = Application(settings)
+        application = Application(ServerSettings.from_environment())
     await application.start()
     target = f"127.0.0.1:{application.port}"
     async with grpc.aio.insecure_channel(target) as channel:
-        yield RunningServer(target, store, channel)
+        yield RunningServer(target, store, channel, application)
     await application.stop()
 
 

@@ -27,7 +27,16 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Stateless."""
+    """Also counts the unary calls that run, for the drain: streams such as a watch have no end of their own."""
+
+    def __init__(self) -> None:
+        self._num_running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def until_idle(self) -> None:
+        """Wait until no unary call runs."""
+        await self._idle.wait()
 
     async def intercept_service(
         self,
@@ -44,8 +53,21 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             behaviour: Any = _guard_stream(handler.unary_stream, parse, method)
         else:
             wrap = grpc.unary_unary_rpc_method_handler
-            behaviour = _guard_unary(handler.unary_unary, parse, method)
+            behaviour = self._counted(_guard_unary(handler.unary_unary, parse, method))
         return wrap(behaviour, request_deserializer=None, response_serializer=handler.response_serializer)
+
+    def _counted(self, behaviour: Callable[[bytes, Context], Awaitable[Any]]) -> Any:
+        async def counted(body: bytes, context: Context) -> Any:
+            self._num_running += 1
+            self._idle.clear()
+            try:
+                return await behaviour(body, context)
+            finally:
+                self._num_running -= 1
+                if self._num_running == 0:
+                    self._idle.set()
+
+        return counted
 
 
 def _guard_unary(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:

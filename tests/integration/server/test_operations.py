@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from polyhead.specs import spec_to_message
-from polyhead.v1 import training_pb2
+from polyhead.v1 import inference_pb2, training_pb2
+from polyhead.v1.inference_pb2_grpc import InferenceServiceStub
 from polyhead.v1.training_pb2_grpc import TrainingServiceStub
 from shared.store.folder import FolderStore
 from tests.conftest import RunningServer, running_server
@@ -93,3 +95,26 @@ async def test_store_that_cannot_be_read_leaves_the_model_serving(server: Runnin
     publish_key.unlink()
     publish(server.store, tiny_base, seed=2)
     await until_serving(server.channel, 2)
+
+
+async def test_stop_with_open_watch_finishes_running_calls_and_does_not_wait_for_the_stream(
+    store: FolderStore, valkey_url: str, tiny_base: Path
+) -> None:
+    """A watcher has no end of its own: a drain time of an hour must not become an hour's stop."""
+    publish(store, tiny_base)
+    async with running_server(store, valkey_url, SERVER_DRAIN_S="3600") as server:
+        await until_serving(server.channel, 1)
+        stub = TrainingServiceStub(server.channel)
+        request = training_pb2.TrainJobRequest(request_id=server.target, spec=spec_to_message(SPEC))
+        job = (await stub.TrainJob(request)).job
+        watch = stub.WatchJob(training_pb2.WatchJobRequest(job_id=job.id))
+        assert (await watch.read()).state == training_pb2.JOB_STATE_QUEUED
+        embed = InferenceServiceStub(server.channel).Embed
+        calls = [embed(inference_pb2.EmbedRequest(sentences=["the cat " * 15] * 300)) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        await server.application.stop()
+        for call in calls:
+            assert len((await call).embeddings) == 300
+        with pytest.raises(grpc.aio.AioRpcError):
+            while await watch.read() is not grpc.aio.EOF:
+                pass
