@@ -20,7 +20,7 @@ from shared.store.folder import open_store
 from shared.store.jobs import JobStore
 from shared.store.records import new_id
 from worker.training.process import describe_failure, use_threads
-from worker.training.protocol import Event, Failure, Progress, Result, TrainerInput
+from worker.training.protocol import Failure, Progress, Result, TrainerInput
 
 _FIGURES = ("accuracy", "macro_f1", "macro_recall", "cross_entropy", "ece")
 _CLASSIFIERS = ("model", "tfidf_lr", "majority")
@@ -81,14 +81,18 @@ def _read_recipe(path: Path) -> JobSpec:
     return parse_spec(body)
 
 
-def _print_progress(event: Event) -> None:
-    if isinstance(event, Progress):
-        losses = " ".join(f"{task} {loss:.4f}" for task, loss in event.loss_by_task.items())
-        print(
-            f"{event.stage} {event.step}/{event.steps} epoch {event.epoch:.2f} {losses} "
-            f"{event.examples_per_s:.0f} rows/s, {event.eta_s:.0f} s left",
-            file=sys.stderr,
-        )
+def _print_progress(event: Progress) -> None:
+    """On a terminal one line that changes; in a log the lines of a stage's first and last step."""
+    losses = "".join(f" {task} {loss:.4f}" for task, loss in event.loss_by_task.items())
+    speed = f" {event.examples_per_s:.0f} rows/s, {event.eta_s:.0f} s left" if event.examples_per_s else ""
+    is_last = event.step == event.steps
+    if sys.stderr.isatty():
+        start, end = "\r\033[K", "\n" if is_last else ""
+    elif is_last or event.step == 0:
+        start, end = "", "\n"
+    else:
+        return
+    print(f"{start}{event.stage} {event.step}/{event.steps}{losses}{speed}", end=end, file=sys.stderr, flush=True)
 
 
 def metrics_table(metrics: dict[str, Any]) -> str:

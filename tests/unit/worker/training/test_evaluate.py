@@ -62,6 +62,6 @@ def test_baselines_of_a_task_stand_on_the_same_rows_as_the_model() -> None:
     metrics = baseline_metrics(data, always_first, seed=1)
     assert metrics.keys() == {"majority", "tfidf_lr", "vs_tfidf_lr"}
     assert metrics["majority"]["rows"] == metrics["tfidf_lr"]["rows"] == 30
-    assert metrics["tfidf_lr"]["macro_f1"] == 1.0
+    assert metrics["tfidf_lr"]["macro_f1"] > 0.8
     ahead = metrics["vs_tfidf_lr"]
     assert ahead["low"] <= ahead["macro_f1_difference"] <= ahead["high"] < 0
