@@ -12,7 +12,7 @@ The last three only where the spec asks for baselines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,11 +98,13 @@ def model_metrics(model: MultiTaskModel, corpus: Corpus, scores: Sequence[Scores
     }
 
 
-def baseline_metrics(data: TaskData, model_scores: Scores, seed: int) -> dict[str, Any]:
-    """The baselines of one task, and how far the model is ahead of the better kind."""
+def baseline_metrics(
+    data: TaskData, model_scores: Scores, seed: int, on_fitted: Callable[[], None] | None = None
+) -> dict[str, Any]:
+    """The baselines of one task, and how far the model is ahead of the better one."""
     num_labels, labels = model_scores.shape[1], data.test.label_ids
     prior = majority(data.train, data.test, num_labels)
-    linear = tfidf_logistic_regression(data.train, data.validation, data.test, num_labels)
+    linear = tfidf_logistic_regression(data.train, data.validation, data.test, num_labels, on_fitted)
     difference = macro_f1_difference(
         labels, model_scores.argmax(axis=1), linear.scores_NC.argmax(axis=1), num_labels, seed
     )

@@ -15,6 +15,7 @@ from shared.store.folder import open_store
 from shared.store.jobs import JobStore
 from worker.data.loading import TaskData
 from worker.training.artifact import describe_data, save_artifact
+from worker.training.baselines import C_GRID
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
 from worker.training.freezing import count_parameters, is_backbone_frozen
 from worker.training.loop import StepDone, TrainingLoop
@@ -86,10 +87,9 @@ def _compare(
     """Metrics of each task: see worker.training.evaluate for their layout."""
     metrics: dict[str, Any] = {name: {"model": figures} for name, figures in evaluation.test.items()}
     if spec.baselines:
-        progress.start("baselines", steps=len(spec.tasks))
+        progress.start("baselines", steps=len(spec.tasks) * len(C_GRID))
         for task, task_data, scores in zip(spec.tasks, data, evaluation.scores, strict=True):
-            metrics[task.name] |= baseline_metrics(task_data, scores, spec.optimizer.seed)
-            progress.advance()
+            metrics[task.name] |= baseline_metrics(task_data, scores, spec.optimizer.seed, progress.advance)
     return metrics
 
 
