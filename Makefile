@@ -57,7 +57,8 @@ lock: ## Resolve pyproject.toml anew into constraints.txt
 	build/lock/bin/pip install -qq torch==2.13.0 --extra-index-url $(TORCH_CPU_INDEX) --retries 1
 	build/lock/bin/pip install -qq -e '.[$(EXTRAS)]'
 	(echo "# Exact versions of everything that runs here. Made by: make lock"; \
-	  build/lock/bin/pip freeze --exclude-editable | grep -v '^-e' | sed 's/+cpu$$//') > constraints.txt
+	  echo 'async-timeout==5.0.1 ; python_full_version < "3.11.3"'; \
+	  build/lock/bin/pip freeze --all --exclude-editable --exclude pip | grep -v '^-e' | sed 's/+cpu$$//') > constraints.txt
 	rm -rf build/lock
 
 clean: ## Remove the environment, build products and local state
