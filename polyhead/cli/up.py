@@ -50,6 +50,8 @@ def up(
 def _announce(stack: Stack) -> None:
     for child in reversed(stack.children):
         out.print(f"{child.name:7} process {child.pid}, log {child.log}", soft_wrap=True)
+    if stack.valkey is None:
+        out.print("Redis   the one that --redis-url or REDIS_URL names")
     out.print(f"store   {stack.store_url}", soft_wrap=True)
     out.print(f"data    {', '.join(map(str, stack.data_roots))}", soft_wrap=True)
     out.print(f"serving on {stack.target}; try: polyhead --server {stack.target} info. Ctrl-C stops it", soft_wrap=True)
