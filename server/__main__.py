@@ -12,7 +12,6 @@ from server.app import Application
 from server.settings import ServerSettings
 from shared.errors import PolyheadError
 from shared.logs import set_up_logs
-from shared.settings import redact_url
 
 log = structlog.get_logger("server")
 
@@ -36,8 +35,7 @@ def main() -> int:
         print(f"server: {error}", file=sys.stderr)
         return 2
     set_up_logs(settings.server_log_level)
-    resolved = settings.model_dump(mode="json") | {"redis_url": redact_url(settings.redis_url.get_secret_value())}
-    log.info("settings", **resolved)
+    log.info("settings", **settings.redacted())
     try:
         asyncio.run(serve(settings))
     except (PolyheadError, RuntimeError) as error:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, model_validator
 
-from shared.errors import InvalidInputError
-from shared.settings import refuse_unknown_names
-
-PREFIX = "SERVER_"
+from shared.settings import ProcessSettings
 
 
-class ServerSettings(BaseSettings):
-    """Each field is an environment variable of the same name in capitals."""
+class ServerSettings(ProcessSettings):
+    """Settings of `python -m server`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    PREFIX = "SERVER_"
 
-    store_url: str = Field(".polyhead/store", description="Folder (or file:// URL) of the store.")
-    redis_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey that carries the doorbell and progress."
-    )
     server_listen: str = Field(
         "127.0.0.1:50051", pattern=r"^.+:\d{1,5}$", description="Host and port; port 0 takes a free one."
     )
@@ -60,17 +50,3 @@ class ServerSettings(BaseSettings):
         if self.server_max_sentence_bytes > self.server_max_message_bytes:
             raise ValueError("SERVER_MAX_SENTENCE_BYTES is larger than SERVER_MAX_MESSAGE_BYTES")
         return self
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read all settings.
-
-        Raises:
-            InvalidInputError: naming each variable that is unknown or has a value that does not fit.
-        """
-        refuse_unknown_names(PREFIX, (name.upper() for name in cls.model_fields), environ)
-        try:
-            return cls()
-        except ValidationError as error:
-            complaints = (f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-            raise InvalidInputError("; ".join(complaints)) from None

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
-from shared.errors import InvalidInputError
-from shared.settings import redact_url, refuse_unknown_names
-
-PREFIX = "WORKER_"
+from shared.settings import ProcessSettings
 
 
-class WorkerSettings(BaseSettings):
-    """Each field is an environment variable of the same name in capitals."""
+class WorkerSettings(ProcessSettings):
+    """Settings of `python -m worker`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    PREFIX = "WORKER_"
 
-    store_url: str = Field(".polyhead/store", description="Folder (or file:// URL) of the store.")
-    redis_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey that carries doorbell, leases and progress."
-    )
     base_model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
         min_length=1,
@@ -57,23 +49,7 @@ class WorkerSettings(BaseSettings):
         return self.worker_threads or num_cores()
 
     def redacted(self) -> dict[str, Any]:
-        """For the log: every setting as it was resolved, without the password in the URL."""
-        shown = self.model_dump(mode="json", exclude={"redis_url"})
-        return {**shown, "redis_url": redact_url(self.redis_url.get_secret_value()), "num_threads": self.num_threads}
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read all settings.
-
-        Raises:
-            InvalidInputError: naming each variable that is unknown or has a value that does not fit.
-        """
-        refuse_unknown_names(PREFIX, (name.upper() for name in cls.model_fields), environ)
-        try:
-            return cls()
-        except ValidationError as error:
-            complaints = (f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-            raise InvalidInputError("; ".join(complaints)) from None
+        return {**super().redacted(), "num_threads": self.num_threads}
 
 
 def num_cores() -> int:
