@@ -10,9 +10,9 @@ import os
 import signal
 import sys
 
+from shared.logs import set_up_logs
 from shared.store.folder import FolderStore, open_store
 from worker.app import WorkerProcess
-from shared.logs import set_up_logs
 from worker.settings import WorkerSettings
 
 STAND_IN_TRAINER = (sys.executable, "-m", "tests.workers.stand_in_trainer")
