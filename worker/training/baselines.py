@@ -18,7 +18,8 @@ from sklearn.metrics import f1_score
 
 from worker.data.rows import Rows
 
-C_GRID = (0.3, 1.0, 3.0, 10.0, 30.0)
+#: Up to where the validation score of 35,000 short texts stops rising (measured on kaggle_layout, 2026-11).
+C_GRID = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 
 
 @dataclass(frozen=True, slots=True)
