@@ -47,16 +47,21 @@ def run(app: typer.Typer) -> int:
     try:
         app()
     except SystemExit as ended:
-        return _number(ended.code)
+        # typer turns a broken pipe into status 1; which of us sees it first depends on when the output is flushed.
+        return _reader_left() if isinstance(ended.__context__, BrokenPipeError) else _number(ended.code)
     except BrokenPipeError:
-        # The reader (`| head`) has enough. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.OK
+        return _reader_left()
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except PolyheadError as error:
         report(error)
         return status_of(error)
+    return ExitStatus.OK
+
+
+def _reader_left() -> int:
+    """The reader (`| head`) has enough. Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return ExitStatus.OK
 
 
