@@ -785,7 +785,9 @@ class JobProgress(_message.Message):
     EXAMPLES_PER_S_FIELD_NUMBER: _builtins.int
     ETA_S_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """What the worker does now: `reading data`, `training`, `evaluating`, `baselines`, `saving`."""
+    """What the worker does now: `reading data`, `loading model`, `encoding` (with a frozen encoder), `training`,
+    `evaluating`, `baselines`, `saving`.
+    """
     step: _builtins.int
     steps: _builtins.int
     epoch: _builtins.float
