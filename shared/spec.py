@@ -6,7 +6,7 @@ Field names and defaults are the recipe format, the stored `jobs/<id>/spec.json`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -80,25 +80,12 @@ class TaskSpec(_Model):
             raise ValueError(f"labels must differ; named more than once: {', '.join(twice)}")
         return value
 
-    @model_validator(mode="after")
-    def _map_leads_to_labels(self) -> Self:
-        unknown = sorted(set(self.data.label_map.values()) - set(self.labels))
-        if unknown:
-            raise ValueError(f"data.label_map leads to labels that are not in labels: {', '.join(unknown)}")
-        return self
-
 
 class FreezeSpec(_Model):
     """Which parameters stay as they are. `all` evaluates and calibrates only; `heads` freezes the named heads."""
 
     policy: Literal["none", "all", "backbone", "heads"] = "none"
     heads: tuple[Name, ...] = ()
-
-    @model_validator(mode="after")
-    def _heads_go_with_their_policy(self) -> Self:
-        if (self.policy == "heads") != bool(self.heads):
-            raise ValueError("name heads with policy heads, and only there")
-        return self
 
 
 class LayerwiseSpec(_Model):
@@ -118,6 +105,8 @@ class OptimizerSpec(_Model):
 
     head_lr: Annotated[float, Field(gt=0, le=1)] = 1e-4
     epochs: Annotated[int, Field(ge=1, le=1000)] = 2
+    #: Add whole epochs to `epochs` until there are at least so many steps: a few hundred rows need more passes.
+    min_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     #: Upper bound of rows x longest row in one batch, in tokens with padding.
     tokens_per_batch: Annotated[int, Field(ge=16, le=1_000_000)] = 2048
     rows_per_batch: Annotated[int, Field(ge=1, le=4096)] = 32
@@ -167,17 +156,49 @@ class JobSpec(_Model):
         return value
 
     @model_validator(mode="after")
-    def _tasks_fit_together(self) -> Self:
-        if not self.tasks:
-            raise ValueError("tasks is empty; name at least one task")
-        names = [task.name for task in self.tasks]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"tasks must have different names; named more than once: {', '.join(twice)}")
-        unknown = sorted(set(self.freeze.heads) - set(names))
-        if unknown:
-            raise ValueError(f"freeze.heads names heads that are not tasks: {', '.join(unknown)}")
+    def _parts_fit_together(self) -> Self:
+        found = list(misfits(self.model_dump()))
+        if found:
+            raise ValueError(_summary(found))
         return self
+
+
+def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
+    """What fits no other part of the spec, though each part may be well formed. Skips parts that are not."""
+    tasks = [task if isinstance(task, Mapping) else {} for task in _sequence(body.get("tasks"))]
+    names = [task.get("name") for task in tasks]
+    if "tasks" in body and not tasks:
+        yield Violation("tasks", "is empty; name at least one task")
+    for index, name in enumerate(names):
+        if name is not None and name in names[:index]:
+            yield Violation(f"tasks[{index}].name", f"{name!r} is the name of an earlier task; names must differ")
+    for index, task in enumerate(tasks):
+        yield from _label_map_misfits(index, task)
+    freeze = body.get("freeze")
+    if isinstance(freeze, Mapping):
+        yield from _freeze_misfits(freeze, names)
+
+
+def _label_map_misfits(index: int, task: Mapping[str, Any]) -> Iterator[Violation]:
+    data, labels = task.get("data"), _sequence(task.get("labels"))
+    label_map = data.get("label_map") if isinstance(data, Mapping) else None
+    for value, label in label_map.items() if isinstance(label_map, Mapping) else ():
+        if label not in labels:
+            known = ", ".join(map(str, labels))
+            yield Violation(f"tasks[{index}].data.label_map[{value}]", f"{label!r} is not one of labels: {known}")
+
+
+def _freeze_misfits(freeze: Mapping[str, Any], names: Sequence[Any]) -> Iterator[Violation]:
+    heads = _sequence(freeze.get("heads"))
+    if (freeze.get("policy") == "heads") != bool(heads):
+        yield Violation("freeze.heads", "name heads with policy heads, and only there")
+    for index, head in enumerate(heads):
+        if head not in names:
+            yield Violation(f"freeze.heads[{index}]", f"{head!r} is not one of the job's tasks")
+
+
+def _sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def parse_spec(body: Mapping[str, Any]) -> JobSpec:
@@ -189,11 +210,16 @@ def parse_spec(body: Mapping[str, Any]) -> JobSpec:
     try:
         return JobSpec.model_validate(body)
     except ValidationError as error:
-        violations = tuple(
-            Violation(_path(item["loc"]), _describe(item["msg"], item.get("input"))) for item in error.errors()
+        # The whole's own check runs only if all parts are well formed, so it is asked here in any case.
+        malformed = (
+            Violation(_path(e["loc"]), _describe(e["msg"], e.get("input"))) for e in error.errors() if e["loc"]
         )
-        summary = "; ".join(f"{v.field or 'spec'}: {v.description}" for v in violations)
-        raise InvalidInputError(f"the job spec is not valid: {summary}", violations) from None
+        violations = (*malformed, *misfits(body))
+        raise InvalidInputError(f"the job spec is not valid: {_summary(violations)}", violations) from None
+
+
+def _summary(violations: Iterable[Violation]) -> str:
+    return "; ".join(f"{v.field}: {v.description}" for v in violations)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

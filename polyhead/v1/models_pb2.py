@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18polyhead/v1/models.proto\x12\x0bpolyhead.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xe4\x01\n\nServerInfo\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\'\n\x05model\x18\x02 \x01(\x0b\x32\x18.polyhead.v1.ServedModel\x12#\n\x06limits\x18\x03 \x01(\x0b\x32\x13.polyhead.v1.Limits\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x0f\n\x07release\x18\x07 \x01(\x05\x12,\n\x07refused\x18\x08 \x03(\x0b\x32\x1b.polyhead.v1.RefusedVersion\"\xba\x01\n\x0bServedModel\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x12\n\nbase_model\x18\x04 \x01(\t\x12$\n\x05tasks\x18\x05 \x03(\x0b\x32\x15.polyhead.v1.TaskInfo\x12\x12\n\ndimensions\x18\x06 \x01(\x05\x12\x12\n\nmax_tokens\x18\x07 \x01(\x05\x12\x0f\n\x07release\x18\x08 \x01(\x05\"(\n\x08TaskInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\"|\n\x06Limits\x12!\n\x19max_sentences_per_request\x18\x01 \x01(\x05\x12\x1a\n\x12max_sentence_bytes\x18\x02 \x01(\x05\x12\x18\n\x10max_queue_tokens\x18\x03 \x01(\x05\x12\x19\n\x11max_message_bytes\x18\x04 \x01(\x05\"B\n\x0eRefusedVersion\x12\x0f\n\x07release\x18\x01 \x01(\x05\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x13ListVersionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListVersionsResponse\x12&\n\x08versions\x18\x01 \x03(\x0b\x32\x14.polyhead.v1.Version\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe5\x01\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x03 \x01(\t\x12\x0e\n\x06parent\x18\x04 \x01(\x05\x12\x0e\n\x06job_id\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07metrics\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07verdict\x18\x08 \x01(\t\x12\x11\n\tis_stable\x18\t \x01(\x08\x32\xb0\x01\n\x0cModelService\x12K\n\rGetServerInfo\x12!.polyhead.v1.GetServerInfoRequest\x1a\x17.polyhead.v1.ServerInfo\x12S\n\x0cListVersions\x12 .polyhead.v1.ListVersionsRequest\x1a!.polyhead.v1.ListVersionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18polyhead/v1/models.proto\x12\x0bpolyhead.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xf5\x01\n\nServerInfo\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\'\n\x05model\x18\x02 \x01(\x0b\x32\x18.polyhead.v1.ServedModel\x12#\n\x06limits\x18\x03 \x01(\x0b\x32\x13.polyhead.v1.Limits\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x0f\n\x07release\x18\x07 \x01(\x05\x12,\n\x07refused\x18\x08 \x03(\x0b\x32\x1b.polyhead.v1.RefusedVersion\x12\x0f\n\x07trouble\x18\t \x01(\t\"\xba\x01\n\x0bServedModel\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x12\n\nbase_model\x18\x04 \x01(\t\x12$\n\x05tasks\x18\x05 \x03(\x0b\x32\x15.polyhead.v1.TaskInfo\x12\x12\n\ndimensions\x18\x06 \x01(\x05\x12\x12\n\nmax_tokens\x18\x07 \x01(\x05\x12\x0f\n\x07release\x18\x08 \x01(\x05\"(\n\x08TaskInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\"|\n\x06Limits\x12!\n\x19max_sentences_per_request\x18\x01 \x01(\x05\x12\x1a\n\x12max_sentence_bytes\x18\x02 \x01(\x05\x12\x18\n\x10max_queue_tokens\x18\x03 \x01(\x05\x12\x19\n\x11max_message_bytes\x18\x04 \x01(\x05\"B\n\x0eRefusedVersion\x12\x0f\n\x07release\x18\x01 \x01(\x05\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x13ListVersionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListVersionsResponse\x12&\n\x08versions\x18\x01 \x03(\x0b\x32\x14.polyhead.v1.Version\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe5\x01\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x03 \x01(\t\x12\x0e\n\x06parent\x18\x04 \x01(\x05\x12\x0e\n\x06job_id\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07metrics\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07verdict\x18\x08 \x01(\t\x12\x11\n\tis_stable\x18\t \x01(\x08\x32\xb0\x01\n\x0cModelService\x12K\n\rGetServerInfo\x12!.polyhead.v1.GetServerInfoRequest\x1a\x17.polyhead.v1.ServerInfo\x12S\n\x0cListVersions\x12 .polyhead.v1.ListVersionsRequest\x1a!.polyhead.v1.ListVersionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,21 +36,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSERVERINFOREQUEST']._serialized_start=104
   _globals['_GETSERVERINFOREQUEST']._serialized_end=126
   _globals['_SERVERINFO']._serialized_start=129
-  _globals['_SERVERINFO']._serialized_end=357
-  _globals['_SERVEDMODEL']._serialized_start=360
-  _globals['_SERVEDMODEL']._serialized_end=546
-  _globals['_TASKINFO']._serialized_start=548
-  _globals['_TASKINFO']._serialized_end=588
-  _globals['_LIMITS']._serialized_start=590
-  _globals['_LIMITS']._serialized_end=714
-  _globals['_REFUSEDVERSION']._serialized_start=716
-  _globals['_REFUSEDVERSION']._serialized_end=782
-  _globals['_LISTVERSIONSREQUEST']._serialized_start=784
-  _globals['_LISTVERSIONSREQUEST']._serialized_end=844
-  _globals['_LISTVERSIONSRESPONSE']._serialized_start=846
-  _globals['_LISTVERSIONSRESPONSE']._serialized_end=933
-  _globals['_VERSION']._serialized_start=936
-  _globals['_VERSION']._serialized_end=1165
-  _globals['_MODELSERVICE']._serialized_start=1168
-  _globals['_MODELSERVICE']._serialized_end=1344
+  _globals['_SERVERINFO']._serialized_end=374
+  _globals['_SERVEDMODEL']._serialized_start=377
+  _globals['_SERVEDMODEL']._serialized_end=563
+  _globals['_TASKINFO']._serialized_start=565
+  _globals['_TASKINFO']._serialized_end=605
+  _globals['_LIMITS']._serialized_start=607
+  _globals['_LIMITS']._serialized_end=731
+  _globals['_REFUSEDVERSION']._serialized_start=733
+  _globals['_REFUSEDVERSION']._serialized_end=799
+  _globals['_LISTVERSIONSREQUEST']._serialized_start=801
+  _globals['_LISTVERSIONSREQUEST']._serialized_end=861
+  _globals['_LISTVERSIONSRESPONSE']._serialized_start=863
+  _globals['_LISTVERSIONSRESPONSE']._serialized_end=950
+  _globals['_VERSION']._serialized_start=953
+  _globals['_VERSION']._serialized_end=1182
+  _globals['_MODELSERVICE']._serialized_start=1185
+  _globals['_MODELSERVICE']._serialized_end=1361
 # @@protoc_insertion_point(module_scope)

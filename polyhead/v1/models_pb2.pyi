@@ -47,6 +47,7 @@ class ServerInfo(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    TROUBLE_FIELD_NUMBER: _builtins.int
     server_version: _builtins.str
     """Of the Polyhead code."""
     engine: _builtins.str
@@ -57,6 +58,10 @@ class ServerInfo(_message.Message):
     """`cpu`, `cuda:0`, ..."""
     release: _builtins.int
     """The newest routing table in the store; 0: none yet."""
+    trouble: _builtins.str
+    """Why releases could not be followed at the last look (store away, out of memory, ...); it is tried again.
+    Empty: all is well.
+    """
     @_builtins.property
     def model(self) -> Global___ServedModel:
         """The model that answers requests; absent while none is loaded."""
@@ -78,10 +83,11 @@ class ServerInfo(_message.Message):
         device: _builtins.str = ...,
         release: _builtins.int = ...,
         refused: _abc.Iterable[Global___RefusedVersion] | None = ...,
+        trouble: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "engine", b"engine", "limits", b"limits", "model", b"model", "precision", b"precision", "refused", b"refused", "release", b"release", "server_version", b"server_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "engine", b"engine", "limits", b"limits", "model", b"model", "precision", b"precision", "refused", b"refused", "release", b"release", "server_version", b"server_version", "trouble", b"trouble"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -559,6 +559,7 @@ class OptimizerSpec(_message.Message):
     CLIP_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
+    MIN_STEPS_FIELD_NUMBER: _builtins.int
     head_lr: _builtins.float
     """default 1e-4"""
     epochs: _builtins.int
@@ -576,6 +577,8 @@ class OptimizerSpec(_message.Message):
     seed: _builtins.int
     """default 13"""
     precision: Global___Precision.ValueType
+    min_steps: _builtins.int
+    """whole epochs are added until there are so many steps; default 0"""
     def __init__(
         self,
         *,
@@ -588,10 +591,11 @@ class OptimizerSpec(_message.Message):
         clip: _builtins.float | None = ...,
         seed: _builtins.int | None = ...,
         precision: Global___Precision.ValueType = ...,
+        min_steps: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "min_steps", b"min_steps", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "precision", b"precision", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "min_steps", b"min_steps", "precision", b"precision", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clip: _TypeAlias = _typing.Literal["clip"]  # noqa: Y015
     _WhichOneofArgType__clip: _TypeAlias = _typing.Literal["_clip", b"_clip"]  # noqa: Y015
@@ -599,6 +603,8 @@ class OptimizerSpec(_message.Message):
     _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
     _WhichOneofReturnType__head_lr: _TypeAlias = _typing.Literal["head_lr"]  # noqa: Y015
     _WhichOneofArgType__head_lr: _TypeAlias = _typing.Literal["_head_lr", b"_head_lr"]  # noqa: Y015
+    _WhichOneofReturnType__min_steps: _TypeAlias = _typing.Literal["min_steps"]  # noqa: Y015
+    _WhichOneofArgType__min_steps: _TypeAlias = _typing.Literal["_min_steps", b"_min_steps"]  # noqa: Y015
     _WhichOneofReturnType__rows_per_batch: _TypeAlias = _typing.Literal["rows_per_batch"]  # noqa: Y015
     _WhichOneofArgType__rows_per_batch: _TypeAlias = _typing.Literal["_rows_per_batch", b"_rows_per_batch"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
@@ -615,6 +621,8 @@ class OptimizerSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__head_lr) -> _WhichOneofReturnType__head_lr | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_steps) -> _WhichOneofReturnType__min_steps | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rows_per_batch) -> _WhichOneofReturnType__rows_per_batch | None: ...
     @_typing.overload
@@ -710,7 +718,7 @@ class Job(_message.Message):
     attempt: _builtins.int
     """Counts claims by workers, from 1; 0 while queued for the first time."""
     version: _builtins.int
-    """The published version; 0 until it is published."""
+    """The published version; 0 until a release names what becomes of it."""
     @_builtins.property
     def submitted_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property

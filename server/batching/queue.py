@@ -15,7 +15,7 @@ from collections.abc import Callable
 from server.batching.window import best_window
 from server.batching.work import Entry, EntryBatch, Work
 from server.engines.engine import Engine
-from shared.errors import QueueFullError, UnavailableError
+from shared.errors import InvalidInputError, QueueFullError, UnavailableError, Violation
 
 
 class BatchQueue:
@@ -47,18 +47,12 @@ class BatchQueue:
 
         Raises:
             QueueFullError: if they do not fit; with the time the queue needs to drain as a hint.
+            InvalidInputError: if they would not fit into an empty queue either.
             UnavailableError: if the queue is closed.
         """
         num_tokens = work.num_tokens
         with self._changed:
-            if self._is_closed:
-                raise UnavailableError("the server is draining; try another one")
-            if self._num_tokens + num_tokens > self._max_queue_tokens:
-                raise QueueFullError(
-                    f"the queue is full: {self._num_tokens} of {self._max_queue_tokens} tokens wait, "
-                    f"this request has {num_tokens}",
-                    self._drain_time_s(),
-                )
+            self._check_room(num_tokens)
             lane = self._lanes.setdefault(work.engine, [])
             for index, row in enumerate(work.rows):
                 self._num_orders += 1
@@ -93,6 +87,19 @@ class BatchQueue:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+
+    def _check_room(self, num_tokens: int) -> None:
+        if self._is_closed:
+            raise UnavailableError("the server is draining; try another one")
+        if num_tokens > self._max_queue_tokens:
+            hint = f"has {num_tokens} tokens, the whole queue holds {self._max_queue_tokens}; send fewer at once"
+            raise InvalidInputError(f"sentences {hint}", (Violation("sentences", hint),))
+        if self._num_tokens + num_tokens > self._max_queue_tokens:
+            raise QueueFullError(
+                f"the queue is full: {self._num_tokens} of {self._max_queue_tokens} tokens wait, "
+                f"this request has {num_tokens}",
+                self._drain_time_s(),
+            )
 
     def _form(self, expired: list[Work]) -> EntryBatch | None:
         now_s = time.monotonic()

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import structlog
 
 from shared.doorbell import Doorbell
-from shared.errors import UnavailableError
+from shared.errors import StoreError, UnavailableError
 from shared.progress import JobProgress, ProgressBoard
 from shared.spec import JobSpec
 from shared.store.folder import FolderStore
 from shared.store.jobs import Job, JobState, JobStore
+from shared.store.releases import releases_log
 from shared.store.versions import versions_log
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job with what its worker last said, and the version it became (0: none yet)."""
+    """A job with what its worker last said, and the version it became (0: not released yet)."""
 
     job: Job
     progress: JobProgress | None
@@ -41,6 +42,7 @@ class JobBook:
     def __init__(self, store: FolderStore, doorbell: Doorbell, board: ProgressBoard) -> None:
         self._jobs = JobStore(store)
         self._versions = versions_log(store)
+        self._releases = releases_log(store)
         self._doorbell = doorbell
         self._board = board
         self._accepted_at: dict[str, str] = {}
@@ -70,21 +72,40 @@ class JobBook:
         """
         return self._view(self._jobs.get(job_id))
 
+    def find_blocking(self, job_id: str) -> JobView | None:
+        """As `get_blocking`, but None for a job whose records cannot be read: one must not hide all others."""
+        try:
+            return self.get_blocking(job_id)
+        except StoreError as error:
+            log.warning("a job is left out of the list", job_id=job_id, error=str(error))
+            return None
+
     def ids_by_age_blocking(self) -> list[str]:
         """Ids of all jobs, oldest first."""
         with self._lock:
             for job_id in self._jobs.job_ids():
                 if job_id not in self._accepted_at:
-                    self._accepted_at[job_id] = self._jobs.get(job_id).accepted.created_at
+                    self._remember(job_id)
             return sorted(self._accepted_at, key=lambda job_id: (self._accepted_at[job_id], job_id))
+
+    def _remember(self, job_id: str) -> None:
+        try:
+            self._accepted_at[job_id] = self._jobs.get(job_id).accepted.created_at
+        except StoreError as error:
+            log.warning("a job is left out of the list", job_id=job_id, error=str(error))
 
     def _view(self, job: Job) -> JobView:
         progress = self._progress(job) if job.state is JobState.RUNNING else None
         version = 0
         if job.state is JobState.SUCCEEDED:
-            entries = self._versions.entries()
-            version = next((n for n, entry in enumerate(entries, 1) if entry.job_id == job.job_id), 0)
+            version = self._released_version(job.job_id)
         return JobView(job, progress, version)
+
+    def _released_version(self, job_id: str) -> int:
+        """The job's version, once a release has settled what becomes of it."""
+        if not any(entry.job_id == job_id for entry in self._releases.entries()):
+            return 0
+        return next((n for n, entry in enumerate(self._versions.entries(), 1) if entry.job_id == job_id), 0)
 
     def _progress(self, job: Job) -> JobProgress | None:
         """What the running attempt last reported; nothing while Redis is away: progress is a courtesy."""

@@ -25,6 +25,9 @@ from shared.store.versions import versions_log
 
 log = structlog.get_logger(__name__)
 
+#: Seconds until a failed look or load is tried again: loading costs a second of compute that requests would miss.
+RETRY_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -51,7 +54,8 @@ class ModelManager:
         self._current_release = 0
         self.newest_release = 0
         self.refusals: dict[int, Refusal] = {}
-        self._store_error = ""
+        #: Why the newest release could not be looked at or loaded the last time; empty: all is well.
+        self.trouble = ""
 
     def snapshot(self) -> Snapshot:
         """The model that serves now. Hold it for one request, and take a new one for the next.
@@ -60,7 +64,7 @@ class ModelManager:
             UnavailableError: while no model is loaded.
         """
         if self._current is None:
-            raise UnavailableError(self._store_error or "no model is loaded yet; the server is starting")
+            raise UnavailableError(f"no model is loaded yet: {self.trouble or 'the server is starting'}")
         return self._current
 
     @property
@@ -69,17 +73,26 @@ class ModelManager:
         return (self._current, self._current_release) if self._current else None
 
     async def run(self) -> None:
-        """Look for releases until cancelled. A store that cannot be read is reported and tried again."""
+        """Look for releases until cancelled. Whatever goes wrong is told once and tried again: the watch never ends.
+
+        A store that is away comes back, and memory that a swap did not get may be free later.
+        """
         while True:
+            pause_s = self._poll_s
             try:
                 while await self._step():
                     pass
-                self._store_error = ""
-            except StoreError as error:
-                if str(error) != self._store_error:
-                    log.error("the store cannot be read; the served model stays", error=str(error))
-                self._store_error = str(error)
-            await asyncio.sleep(self._poll_s)
+                self.trouble = ""
+            except Exception as error:  # noqa: BLE001 - a watch that ends would freeze the server on one model
+                pause_s = max(pause_s, RETRY_S)
+                self._tell(error)
+            await asyncio.sleep(pause_s)
+
+    def _tell(self, error: Exception) -> None:
+        trouble = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+        if trouble != self.trouble:
+            log.error("releases cannot be followed; the served model stays", error=trouble, exc_info=error)
+        self.trouble = trouble
 
     async def _step(self) -> bool:
         """Load at most one model; True if it makes sense to look again at once."""

@@ -47,6 +47,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
                 max_message_bytes=self._limits.max_message_bytes,
             ),
             release=self._models.newest_release,
+            trouble=self._models.trouble,
             refused=[
                 models_pb2.RefusedVersion(release=item.release, version=item.version, reason=item.reason)
                 for item in self._models.refusals.values()

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -50,8 +51,8 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     async def ListJobs(self, request: training_pb2.ListJobsRequest, context: Context) -> training_pb2.ListJobsResponse:
         ids = await self._off_loop(self._book.ids_by_age_blocking)
         numbers, token = page(len(ids), request.page_size, request.page_token)
-        views = [await self._get(ids[number - 1]) for number in numbers]
-        return training_pb2.ListJobsResponse(jobs=map(job_message, views), next_page_token=token)
+        found = [await self._off_loop(partial(self._book.find_blocking, ids[number - 1])) for number in numbers]
+        return training_pb2.ListJobsResponse(jobs=[job_message(view) for view in found if view], next_page_token=token)
 
     async def WatchJob(
         self, request: training_pb2.WatchJobRequest, context: Context

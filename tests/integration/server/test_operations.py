@@ -118,3 +118,17 @@ async def test_stop_with_open_watch_finishes_running_calls_and_does_not_wait_for
         with pytest.raises(grpc.aio.AioRpcError):
             while await watch.read() is not grpc.aio.EOF:
                 pass
+
+
+async def test_list_jobs_with_one_unreadable_job_lists_the_others(server: RunningServer) -> None:
+    """A record of a newer worker, or a damaged one, must not hide every other job."""
+    stub = TrainingServiceStub(server.channel)
+    ids = []
+    for name in ("good", "spec", "log"):
+        request = training_pb2.TrainJobRequest(request_id=f"{server.target}-{name}", spec=spec_to_message(SPEC))
+        ids.append((await stub.TrainJob(request)).job.id)
+    (server.store.root / "jobs" / ids[1] / "spec.json").write_bytes(b'{"schema": 99}')
+    log = server.store.root / "jobs" / ids[2] / "log"
+    log.mkdir()
+    (log / "1.json").write_bytes(b"damaged")
+    assert [job.id for job in (await stub.ListJobs(training_pb2.ListJobsRequest())).jobs] == [ids[0]]

@@ -14,7 +14,7 @@ from server.batching.scheduler import Answer, Scheduler
 from server.batching.work import EntryBatch
 from server.engines.compute import ComputeWorkers
 from server.engines.engine import EngineOutput
-from shared.errors import DeadlineError, QueueFullError, UnavailableError
+from shared.errors import DeadlineError, InvalidInputError, QueueFullError, UnavailableError
 from shared.text import TokenizedText
 
 
@@ -133,4 +133,32 @@ async def test_drain_answers_what_is_queued_and_refuses_the_rest() -> None:
         await rig.ask(3)
     rig.engine.gate.set()
     assert [a.rows[0].pooled_H[0] for a in await asyncio.gather(first, queued)] == [1, 2]
+    await rig.stop()
+
+
+async def test_request_that_no_queue_could_hold_is_invalid_not_full() -> None:
+    """ "Try again" would be a lie: it can never succeed."""
+    rig = Rig()
+    with pytest.raises(InvalidInputError, match="101 tokens, the whole queue holds 100"):
+        await rig.ask(1, 101)
+    await rig.stop()
+
+
+async def test_text_that_waits_for_the_tokenizer_counts_as_queued() -> None:
+    """An overload by long texts would otherwise pile up where no bound is; here the bound is 400 characters."""
+    rig = Rig()
+    gate = threading.Event()
+
+    def slow(_: Sequence[str]) -> list[TokenizedText]:
+        gate.wait(30)
+        return [TokenizedText([1], False)]
+
+    text = "x" * 300
+    first = asyncio.create_task(rig.scheduler.run(rig.engine, slow, [text], None))
+    await asyncio.sleep(0.05)
+    with pytest.raises(QueueFullError):
+        await rig.scheduler.run(rig.engine, slow, [text], None)
+    gate.set()
+    rig.engine.gate.set()
+    assert len((await first).rows) == 1
     await rig.stop()

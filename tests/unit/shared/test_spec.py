@@ -10,14 +10,15 @@ from shared.errors import InvalidInputError
 from shared.spec import JobSpec, parse_spec
 
 GOOD: dict[str, Any] = {"name": "t", "labels": ["x", "y"], "data": {"train": "a.csv"}}
+MAPPED = {"train": "a", "label_map": {"1": "z"}}
 
 
 @pytest.mark.parametrize(
     ("body", "field", "text"),
     [
         ({}, "tasks", "required"),
-        ({"tasks": []}, "", "at least one task"),
-        ({"tasks": [GOOD, GOOD]}, "", "named more than once: t"),
+        ({"tasks": []}, "tasks", "at least one task"),
+        ({"tasks": [GOOD, GOOD]}, "tasks[1].name", "'t' is the name of an earlier task"),
         ({"tasks": [GOOD], "surprise": 1}, "surprise", "not permitted"),
         ({"tasks": [GOOD | {"name": "a b"}]}, "tasks[0].name", "pattern"),
         ({"tasks": [GOOD | {"name": ""}]}, "tasks[0].name", "pattern"),
@@ -28,13 +29,23 @@ GOOD: dict[str, Any] = {"name": "t", "labels": ["x", "y"], "data": {"train": "a.
         ({"tasks": [GOOD | {"data": {"train": "a", "encoding": "utf-9"}}]}, "tasks[0].data.encoding", "utf-9"),
         ({"tasks": [GOOD | {"data": {"train": "a", "preset": "x"}}]}, "tasks[0].data.preset", "'x'"),
         ({"tasks": [GOOD | {"data": {"train": "a", "max_rows": -1}}]}, "tasks[0].data.max_rows", "-1"),
-        ({"tasks": [GOOD | {"data": {"train": "a", "label_map": {"1": "z"}}}]}, "tasks[0]", "not in labels: z"),
-        ({"tasks": [GOOD], "freeze": {"policy": "heads"}}, "freeze", "name heads"),
-        ({"tasks": [GOOD], "freeze": {"policy": "heads", "heads": ["u"]}}, "", "not tasks: u"),
+        (
+            {"tasks": [GOOD | {"data": {"train": "a", "label_map": {"1": "z"}}}]},
+            "tasks[0].data.label_map[1]",
+            "'z' is not one of labels: x, y",
+        ),
+        ({"tasks": [GOOD], "freeze": {"policy": "heads"}}, "freeze.heads", "name heads"),
+        (
+            {"tasks": [GOOD], "freeze": {"policy": "heads", "heads": ["u"]}},
+            "freeze.heads[0]",
+            "'u' is not one of the job's tasks",
+        ),
         ({"tasks": [GOOD], "freeze": {"policy": "some"}}, "freeze.policy", "'some'"),
         ({"tasks": [GOOD], "layerwise_lr": {"decay": 0}}, "layerwise_lr.decay", "greater than 0"),
         ({"tasks": [GOOD], "layerwise_lr": {"base_lr": -1e-5}}, "layerwise_lr.base_lr", "-1e-05"),
         ({"tasks": [GOOD], "optimizer": {"epochs": 0}}, "optimizer.epochs", "got 0"),
+        ({"tasks": [GOOD], "optimizer": {"min_steps": -1}}, "optimizer.min_steps", "got -1"),
+        ({"tasks": [GOOD], "optimizer": {"min_steps": 1_000_001}}, "optimizer.min_steps", "got 1000001"),
         ({"tasks": [GOOD], "optimizer": {"warmup": 1.0}}, "optimizer.warmup", "less than 1"),
         ({"tasks": [GOOD], "optimizer": {"head_lr": float("nan")}}, "optimizer.head_lr", ""),
         ({"tasks": [GOOD], "split": {"test": 0.6}}, "split.test", "0.6"),
@@ -54,6 +65,14 @@ def test_spec_with_three_faults_reports_all() -> None:
     with pytest.raises(InvalidInputError) as caught:
         parse_spec({"tasks": [GOOD], "max_tokens": 5, "optimizer": {"epochs": 0, "clip": -1}})
     assert {v.field for v in caught.value.violations} == {"max_tokens", "optimizer.epochs", "optimizer.clip"}
+
+
+def test_spec_with_faults_in_parts_and_between_them_reports_all() -> None:
+    """What does not fit together must not wait for a second round."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse_spec({"tasks": [GOOD, GOOD | {"labels": ["x"]}], "max_tokens": 5, "freeze": {"heads": ["u"]}})
+    fields = {v.field for v in caught.value.violations}
+    assert fields == {"tasks[1].name", "tasks[1].labels", "max_tokens", "freeze.heads", "freeze.heads[0]"}
 
 
 def test_spec_defaults_are_those_of_the_reference() -> None:
