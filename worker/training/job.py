@@ -40,8 +40,7 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     data = read_data(spec, [Path(root) for root in work.data_roots], progress)
     prepared = prepare(spec, work.base_model, data, compute, progress)
     groups = rate_groups(prepared.model, spec)
-    if groups:
-        _train(prepared, groups, spec, compute, progress)
+    trained = _train(prepared, groups, spec, compute, progress) if groups else {"epochs": 0, "steps": 0}
     evaluation = evaluate_model(prepared.model, prepared.corpora, compute, progress)
     metrics = _compare(spec, data, evaluation, progress)
     described = describe_data([task.name for task in spec.tasks], data)
@@ -51,6 +50,7 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     progress.finish()
     report = {
         **_describe_training(prepared, groups, compute),
+        **trained,
         "data": described,
         "validation": evaluation.validation,
         "seconds": progress.seconds,
@@ -60,16 +60,18 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
 
 def _train(
     prepared: Prepared, groups: list[RateGroup], spec: JobSpec, compute: Compute, progress: ProgressReporter
-) -> None:
+) -> dict[str, int]:
+    """Train in place; how long it was, for the report."""
     corpus = prepared.corpora.train
     loop = TrainingLoop(prepared.model, corpus, groups, spec, compute)
     vectors = _vectors(prepared, compute, progress)
-    progress.start("training", steps=loop.steps, num_examples=len(corpus) * spec.optimizer.epochs)
+    progress.start("training", steps=loop.steps, num_examples=len(corpus) * loop.epochs)
 
     def on_step(done: StepDone) -> None:
         progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
 
     loop.run(vectors, on_step)
+    return {"epochs": loop.epochs, "steps": loop.steps}
 
 
 def _vectors(prepared: Prepared, compute: Compute, progress: ProgressReporter) -> VectorSource:

@@ -51,7 +51,7 @@ class TrainingLoop:
         self._groups = groups
         self._parameters = [parameter for group in groups for parameter in group.parameters.values()]
         self._labels = torch.from_numpy(corpus.label_ids).to(compute.device)
-        self.steps = sum(len(self._batches(epoch)) for epoch in range(spec.optimizer.epochs))
+        self.epochs, self.steps = self._count()
 
     def run(self, vectors: VectorSource, on_step: Callable[[StepDone], None]) -> None:
         """
@@ -64,13 +64,22 @@ class TrainingLoop:
         )
         enter_train_mode(self._model)
         step = 0
-        for epoch in range(self._spec.optimizer.epochs):
+        for epoch in range(self.epochs):
             means = _TaskMeans(self._model)
             batches = self._batches(epoch)
             for number, batch in enumerate(batches, 1):
                 self._step(optimizer, vectors, batch, step, means)
                 step += 1
                 on_step(StepDone(epoch + number / len(batches), len(batch), means.values()))
+
+    def _count(self) -> tuple[int, int]:
+        """Epochs and steps: as many epochs as the spec says, and whole ones more until there are its `min_steps`."""
+        optimizer = self._spec.optimizer
+        epochs = steps = 0
+        while epochs < optimizer.epochs or steps < optimizer.min_steps:
+            steps += len(self._batches(epochs))
+            epochs += 1
+        return epochs, steps
 
     def _batches(self, epoch: int) -> list[Indices]:
         return epoch_batches(self._corpus, self._spec.optimizer, self._spec.sampling, epoch)

@@ -43,6 +43,7 @@ FULL_SPEC: dict[str, Any] = {
         "clip": 0.0,
         "seed": 0,
         "precision": "bfloat16",
+        "min_steps": 200,
     },
     "sampling": {"within": "class_balanced"},
     "split": {"validation": 0.2, "test": 0.15, "seed": 7},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from polyhead.cli.exits import UsageError
-from polyhead.cli.recipes import load_recipe, override, spec_from_options
+from polyhead.cli.recipes import DIRECT_SETTINGS, load_recipe, override, spec_from_options
 from polyhead.specs import spec_to_message
 
 RECIPES = Path(__file__).parents[4] / "recipes"
@@ -69,6 +69,16 @@ def test_options_of_two_tasks_become_a_spec() -> None:
     spec = spec_from_options(["a", "b"], ["x, y", "1,2"], ["a.csv", "b.csv"], ["t", "u"], [], [])
     assert spec["tasks"][1] == {"name": "b", "labels": ["1", "2"], "data": {"train": "b.csv", "text_column": "u"}}
     assert spec["tasks"][0]["labels"] == ["x", "y"]
+
+
+def test_options_start_from_settings_that_suit_small_files_and_can_be_overridden() -> None:
+    """A first try on 200 rows must give a model, and one --set must not leak into the next spec."""
+    spec = spec_from_options(["a"], ["x,y"], ["a.csv"], [], [], [])
+    assert {field: spec[field] for field in DIRECT_SETTINGS} == DIRECT_SETTINGS
+    override(spec, "optimizer.min_steps=0")
+    assert spec["optimizer"]["min_steps"] == 0
+    assert DIRECT_SETTINGS["optimizer"]["min_steps"] == 200
+    assert spec_to_message(spec).optimizer.min_steps == 0
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,18 @@ def test_loop_with_a_loss_that_is_not_finite_fails_and_says_where(tiny_base: Pat
         _train(model, corpus, spec, vectors=lambda batch: _poisoned(encode_batch(model, corpus, CPU, batch)))
 
 
+@pytest.mark.parametrize(("min_steps", "epochs"), [(0, 2), (6, 2), (7, 3), (10, 4)])
+def test_loop_with_min_steps_adds_whole_epochs(tiny_base: Path, corpus: Corpus, min_steps: int, epochs: int) -> None:
+    """Few rows need more passes; 150 rows in batches of 50 are 3 steps an epoch, and every row counts equally often."""
+    spec = _spec(epochs=2, min_steps=min_steps, rows_per_batch=50, tokens_per_batch=100_000)
+    model = _model(tiny_base, spec)
+    loop = TrainingLoop(model, corpus, rate_groups(model, spec), spec, CPU)
+    done: list[StepDone] = []
+    loop.run(lambda batch: encode_batch(model, corpus, CPU, batch), done.append)
+    assert (loop.epochs, loop.steps) == (epochs, 3 * epochs)
+    assert (len(done), done[-1].epoch, sum(step.rows for step in done)) == (3 * epochs, epochs, 150 * epochs)
+
+
 def test_loop_with_a_gradient_that_is_not_finite_fails(tiny_base: Path, corpus: Corpus) -> None:
     """The loss can be finite while its gradient is not; the next step would have ruined the weights."""
     spec = _spec(epochs=1, clip=0.0)
