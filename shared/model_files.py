@@ -1,6 +1,6 @@
 """A model as files and back: safetensors weights, tokenizer, and what sentence-transformers needs to load the folder.
 
-Owns the file layout of an artifact's model (design: the folder is also a valid sentence-transformers model). Nothing
+Owns the file layout of an artifact's model (the folder is also a valid sentence-transformers model). Nothing
 is unpickled. Hashing and storing is shared.store.artifacts.
 """
 

@@ -1,7 +1,7 @@
 """One way to talk to Redis: short timeouts, no hidden retries, our own error.
 
 Owns the connection's settings and the translation of its errors. Redis is a queue and a doorbell, never the truth
-(design: the store is), so every caller can go on without it and nobody may wait for it long. Thread-safe. Blocking.
+(the store is), so every caller can go on without it and nobody may wait for it long. Thread-safe. Blocking.
 """
 
 from __future__ import annotations

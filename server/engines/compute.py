@@ -1,6 +1,7 @@
 """The compute workers: threads that take their next batch themselves when they are free, and answer it in bulk.
 
-No timer and no executor stands between queue and device: measured 0.5 -> 0.85 of the raw engine (design, section 6).
+No timer and no executor stands between queue and device: a prototype went from 0.5 to 0.85 of the raw
+engine by it (docs/decisions/0003-compute-workers.md).
 On a CPU there is one single-threaded worker a core; on a GPU one. `torch.set_num_threads` and inference mode are
 thread-local, so they are entered inside the thread.
 """

@@ -1,4 +1,4 @@
-"""Every error class has the status that the design names, and carries its details."""
+"""Every error class has the status that the contract promises, and carries its details."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from google.rpc import error_details_pb2, status_pb2
 from server.rpc.statuses import STATUS_OF, details_of, status_of
 from shared import errors
 
-#: design.md, section 5: errors.
-DESIGNED = {
+#: The statuses that the wire contract promises (proto/polyhead/v1): a change here breaks clients.
+PROMISED = {
     errors.InvalidInputError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.NotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,
@@ -32,8 +32,8 @@ def test_every_error_class_stands_in_the_table() -> None:
     assert ours == set(STATUS_OF)
 
 
-@pytest.mark.parametrize(("error", "status"), DESIGNED.items(), ids=lambda item: getattr(item, "__name__", str(item)))
-def test_error_class_has_the_designed_status(error: type[errors.PolyheadError], status: grpc.StatusCode) -> None:
+@pytest.mark.parametrize(("error", "status"), PROMISED.items(), ids=lambda item: getattr(item, "__name__", str(item)))
+def test_error_class_has_the_promised_status(error: type[errors.PolyheadError], status: grpc.StatusCode) -> None:
     """Clients act on statuses: they are the contract."""
     assert status_of(error("message")) is status
 

@@ -1,8 +1,8 @@
 """Roll-forward: whatever a result still lacks to be published, version and release, is appended exactly once.
 
 Owns the contents of versions/ and releases/ that a finished job leads to. Any worker may call it at any time, also
-several at once: entries carry their job's id, and a writer that finds the id among the lower entries stops (design
-section 3). Called by the supervisor after a result, and by the caretaker. Blocking. Thread-safe.
+several at once: entries carry their job's id, and a writer that finds the id among the lower entries stops
+(docs/decisions/0002). Called by the supervisor after a result, and by the caretaker. Blocking. Thread-safe.
 """
 
 from __future__ import annotations

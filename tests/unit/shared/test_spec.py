@@ -76,7 +76,7 @@ def test_spec_with_faults_in_parts_and_between_them_reports_all() -> None:
 
 
 def test_spec_defaults_are_those_of_the_reference() -> None:
-    """Design section 7: embeddings 1e-5, each layer above 1/0.95 times the one below, heads 1e-4."""
+    """As docs and wire promise: embeddings 1e-5, each layer above 1/0.95 times the one below, heads 1e-4."""
     spec = parse_spec({"tasks": [GOOD]})
     assert (spec.layerwise_lr.anchor, spec.layerwise_lr.base_lr, spec.layerwise_lr.decay) == ("bottom", 1e-5, 0.95)
     assert spec.optimizer.head_lr == 1e-4
