@@ -129,9 +129,7 @@ class AsyncClient:
         return readers.read_submitted(await self._call(self._training.TrainJob, request, timeout_s))
 
     async def get_job(self, job_id: str, *, timeout_s: float | None = None) -> results.Job:
-        return readers.read_job(
-            await self._call(self._training.GetJob, training_pb2.GetJobRequest(job_id=job_id), timeout_s)
-        )
+        return readers.read_job(await self._call(self._training.GetJob, requests.job_request(job_id), timeout_s))
 
     async def list_jobs(self, limit: int = 50, *, timeout_s: float | None = None) -> list[results.Job]:
         """Jobs, newest first."""
@@ -143,11 +141,11 @@ class AsyncClient:
 
     async def watch_job(self, job_id: str, *, timeout_s: float | None = None) -> AsyncIterator[results.Job]:
         """The job now and after every change, until it has finished and, if it succeeded, is published."""
-        request = training_pb2.WatchJobRequest(job_id=job_id)
+        request = requests.watch_request(job_id)
         # grpc's stubs hide that a stream of responses is also a call that can be cancelled.
         call = cast(Any, self._training.WatchJob(request, timeout=timeout_s))
         try:
-            with translated(self.target):
+            with translated(self.target, timeout_s):
                 async for message in call:
                     yield readers.read_job(message)
         finally:
@@ -191,5 +189,6 @@ class AsyncClient:
         raise not_ready_error(self.target, service, timeout_s, last)
 
     async def _call(self, method: Callable[..., Awaitable[R]], request: object, timeout_s: float | None) -> R:
-        with translated(self.target):
-            return await method(request, timeout=self._timeout_s if timeout_s is None else timeout_s)
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        with translated(self.target, timeout_s):
+            return await method(request, timeout=timeout_s)

@@ -128,7 +128,7 @@ class Client:
         return readers.read_submitted(self._call(self._training.TrainJob, request, timeout_s))
 
     def get_job(self, job_id: str, *, timeout_s: float | None = None) -> results.Job:
-        return readers.read_job(self._call(self._training.GetJob, training_pb2.GetJobRequest(job_id=job_id), timeout_s))
+        return readers.read_job(self._call(self._training.GetJob, requests.job_request(job_id), timeout_s))
 
     def list_jobs(self, limit: int = 50, *, timeout_s: float | None = None) -> list[results.Job]:
         """Jobs, newest first."""
@@ -140,11 +140,11 @@ class Client:
 
     def watch_job(self, job_id: str, *, timeout_s: float | None = None) -> Iterator[results.Job]:
         """The job now and after every change, until it has finished and, if it succeeded, is published."""
-        request = training_pb2.WatchJobRequest(job_id=job_id)
+        request = requests.watch_request(job_id)
         # grpc's stubs hide that a stream of responses is also a call that can be cancelled.
         call = cast(Any, self._training.WatchJob(request, timeout=timeout_s))
         try:
-            with translated(self.target):
+            with translated(self.target, timeout_s):
                 for message in call:
                     yield readers.read_job(message)
         finally:
@@ -188,5 +188,6 @@ class Client:
         raise not_ready_error(self.target, service, timeout_s, last)
 
     def _call(self, method: Callable[..., R], request: object, timeout_s: float | None) -> R:
-        with translated(self.target):
-            return method(request, timeout=self._timeout_s if timeout_s is None else timeout_s)
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        with translated(self.target, timeout_s):
+            return method(request, timeout=timeout_s)

@@ -71,7 +71,10 @@ class CallError(PolyheadError):
 
 
 class InvalidArgumentError(CallError):
-    """The request is wrong; `violations` names each field that is."""
+    """The request is wrong; `violations` names each field that is.
+
+    Either the server said so, or the client did, of what cannot be put on the wire (then nothing was sent).
+    """
 
 
 class NotFoundError(CallError):

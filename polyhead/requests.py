@@ -1,10 +1,15 @@
-"""Arguments -> wire messages. Pure functions; the sync and the async client share them."""
+"""Arguments -> wire messages. Pure functions; the sync and the async client share them.
+
+All raise InvalidArgumentError for what cannot be put on the wire, naming field and value.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from polyhead import arguments
+from polyhead.errors import RecipeError
 from polyhead.specs import spec_to_message
 from polyhead.v1 import inference_pb2, models_pb2, training_pb2
 
@@ -27,11 +32,11 @@ def predict_request(
     truncation: Truncation,
 ) -> inference_pb2.PredictRequest:
     return inference_pb2.PredictRequest(
-        sentences=_sentences(sentences),
-        tasks=[tasks] if isinstance(tasks, str) else list(tasks),
-        include_embedding=include_embedding,
-        expect_encoder_id=expect_encoder_id,
-        truncation=_TRUNCATION[truncation],
+        sentences=arguments.texts("sentences", sentences),
+        tasks=arguments.texts("tasks", tasks),
+        include_embedding=bool(include_embedding),
+        expect_encoder_id=arguments.text("expect_encoder_id", expect_encoder_id),
+        truncation=arguments.choice("truncation", truncation, _TRUNCATION),
     )
 
 
@@ -43,11 +48,11 @@ def embed_request(
     truncation: Truncation,
 ) -> inference_pb2.EmbedRequest:
     return inference_pb2.EmbedRequest(
-        sentences=_sentences(sentences),
-        normalize=normalize,
-        dimensions=dimensions,
-        expect_encoder_id=expect_encoder_id,
-        truncation=_TRUNCATION[truncation],
+        sentences=arguments.texts("sentences", sentences),
+        normalize=bool(normalize),
+        dimensions=arguments.number("dimensions", dimensions),
+        expect_encoder_id=arguments.text("expect_encoder_id", expect_encoder_id),
+        truncation=arguments.choice("truncation", truncation, _TRUNCATION),
     )
 
 
@@ -58,15 +63,22 @@ def train_request(
     Raises:
         RecipeError: if the spec does not fit the wire.
     """
+    try:
+        message = spec if isinstance(spec, training_pb2.JobSpec) else spec_to_message(spec)
+    except UnicodeEncodeError as error:
+        where = f"lone surrogate at character {error.start} of {error.object!a}"
+        raise RecipeError(f"the job spec cannot be sent: a text is no valid Unicode: {where}") from None
     return training_pb2.TrainJobRequest(
-        request_id=request_id or "",
-        spec=spec if isinstance(spec, training_pb2.JobSpec) else spec_to_message(spec),
-        validate_only=validate_only,
+        request_id=arguments.text("request_id", request_id or ""), spec=message, validate_only=bool(validate_only)
     )
 
 
-def _sentences(sentences: str | Iterable[str]) -> list[str]:
-    return [sentences] if isinstance(sentences, str) else list(sentences)
+def job_request(job_id: str) -> training_pb2.GetJobRequest:
+    return training_pb2.GetJobRequest(job_id=arguments.text("job_id", job_id))
+
+
+def watch_request(job_id: str) -> training_pb2.WatchJobRequest:
+    return training_pb2.WatchJobRequest(job_id=arguments.text("job_id", job_id))
 
 
 class _Page(Protocol):
@@ -86,7 +98,7 @@ class Pages(Generic[P, T]):
         self._read = read
         self._token = ""
         self.items: list[T] = []
-        self.is_full = limit <= 0
+        self.is_full = limit == 0
 
     def next_page(self) -> dict[str, Any]:
         """Fields of the next request."""
@@ -99,8 +111,8 @@ class Pages(Generic[P, T]):
 
 
 def job_pages(limit: int) -> Pages[training_pb2.ListJobsResponse, training_pb2.Job]:
-    return Pages(limit, lambda page: page.jobs)
+    return Pages(arguments.number("limit", limit), lambda page: page.jobs)
 
 
 def version_pages(limit: int) -> Pages[models_pb2.ListVersionsResponse, models_pb2.Version]:
-    return Pages(limit, lambda page: page.versions)
+    return Pages(arguments.number("limit", limit), lambda page: page.versions)

@@ -35,6 +35,8 @@ ERRORS: dict[grpc.StatusCode, type[errors.CallError]] = {
 
 #: A server that starts or restarts: worth asking again until the caller's patience ends.
 _PASSING = {grpc.StatusCode.UNAVAILABLE.name, grpc.StatusCode.DEADLINE_EXCEEDED.name, grpc.StatusCode.CANCELLED.name}
+#: What gRPC itself says of a call whose deadline passed; a server's own words name what it did until then.
+_OWN_DEADLINE = "Deadline Exceeded"
 #: Between two tries to watch a server's health.
 HEALTH_PAUSE_S = 0.1
 
@@ -47,23 +49,25 @@ class FailedCall(Protocol):
     def trailing_metadata(self) -> Any: ...
 
 
-def call_error(failed: FailedCall, target: str) -> errors.CallError:
-    """The error of our tree for a call to `target` that failed."""
+def call_error(failed: FailedCall, target: str, timeout_s: float | None = None) -> errors.CallError:
+    """The error of our tree for a call to `target`, given `timeout_s`, that failed."""
     code = failed.code()
     violations, retry_after_s = _read_details(failed.trailing_metadata())
     message = failed.details() or f"the call ended with {code.name}"
     if code is grpc.StatusCode.UNAVAILABLE:
         message = f"{target}: {message}"
+    elif code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout_s is not None and message.startswith(_OWN_DEADLINE):
+        message = f"{target} did not answer within {timeout_s:g} s"
     return ERRORS.get(code, errors.CallError)(message, code.name, violations, retry_after_s)
 
 
 @contextmanager
-def translated(target: str) -> Iterator[None]:
+def translated(target: str, timeout_s: float | None = None) -> Iterator[None]:
     """Turns gRPC's errors into ours; fits around a plain and around an awaited call."""
     try:
         yield
     except grpc.RpcError as failed:
-        raise call_error(cast(FailedCall, failed), target) from failed
+        raise call_error(cast(FailedCall, failed), target, timeout_s) from failed
 
 
 def is_passing(error: errors.CallError) -> bool:

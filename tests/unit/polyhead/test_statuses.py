@@ -74,3 +74,10 @@ def test_not_ready_error_names_service_target_and_patience() -> None:
     """Somebody reads this in a start-up log."""
     message = str(not_ready_error("host:1", "polyhead.v1.InferenceService", 5, "NOT_SERVING"))
     assert all(word in message for word in ("host:1", "InferenceService", "5 s", "NOT_SERVING"))
+
+
+def test_deadline_of_the_call_itself_names_target_and_limit() -> None:
+    """gRPC's own words name neither; a server's words say more and stay."""
+    own = call_error(Failed(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"), "host:1", 0.001)
+    assert str(own) == "host:1 did not answer within 0.001 s"
+    assert str(call_error(Failed(grpc.StatusCode.DEADLINE_EXCEEDED, "queued too long"), "h", 1)) == "queued too long"
