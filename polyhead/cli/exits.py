@@ -75,10 +75,10 @@ def status_of(error: PolyheadError) -> ExitStatus:
 
 def report(error: PolyheadError) -> None:
     """One line, then one for each violation and a hint where there is one."""
-    errors_out.print(f"error: {_headline(error)}", style="red")
+    errors_out.print(f"error: {_headline(error)}", style="red", soft_wrap=True)
     violations = error.violations if isinstance(error, RecipeError | InvalidArgumentError) else ()
     for violation in violations:
-        errors_out.print(f"  {violation}")
+        errors_out.print(f"  {violation}", soft_wrap=True)
     if isinstance(error, CallError) and error.retry_after_s is not None:
         errors_out.print(f"  try again in {error.retry_after_s:g} s")
     if isinstance(error, UnavailableError):
@@ -88,6 +88,8 @@ def report(error: PolyheadError) -> None:
 def _headline(error: PolyheadError) -> str:
     if isinstance(error, RecipeError) and error.violations:
         return error.message.partition(":")[0]
+    if isinstance(error, DeadlineExceededError):
+        return f"{error.message} (--timeout, {error.status})"
     if isinstance(error, CallError):
         return f"{error.message} ({error.status})"
     return error.message

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import typer
 
+from polyhead.cli.addresses import check_target
 from polyhead.client import Client
 
 
@@ -17,7 +18,12 @@ class Session:
     timeout_s: float
 
     def connect(self) -> Client:
-        """A client; use it with `with`."""
+        """A client; use it with `with`.
+
+        Raises:
+            UsageError: if the target is no address.
+        """
+        check_target("--server", self.target)
         return Client(self.target, timeout_s=self.timeout_s)
 
 

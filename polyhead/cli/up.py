@@ -10,6 +10,7 @@ import typer
 
 from polyhead.channel import DEFAULT_TARGET
 from polyhead.checkout import checkout_root
+from polyhead.cli.addresses import host_and_port
 from polyhead.cli.exits import UsageError
 from polyhead.cli.output import errors_out, out
 from polyhead.cli.signals import stop_signals
@@ -30,6 +31,7 @@ def up(
     store_url: Annotated[str, typer.Option(envvar="STORE_URL", help="The store. Default: store/ in --state.")] = "",
 ) -> None:
     """Start Valkey, worker and server, and stop them all with Ctrl-C or SIGTERM (exit status 0)."""
+    host_and_port("--listen", listen)
     roots = data_root or [checkout_root() / "data"]
     missing = [str(root) for root in roots if not root.is_dir()]
     if missing:

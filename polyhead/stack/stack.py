@@ -21,7 +21,7 @@ from polyhead.errors import UnavailableError
 from polyhead.stack.child import Child
 from polyhead.stack.errors import StackError
 from polyhead.stack.lock import FolderLock
-from polyhead.stack.ports import free_port
+from polyhead.stack.ports import check_free, free_port
 from polyhead.stack.valkey import EmbeddedValkey
 
 #: Imports of torch on a busy two-core machine, the base model's publication, loading and warming.
@@ -84,10 +84,12 @@ class Stack:
         """Start everything and return when the server answers predictions' requests.
 
         Raises:
-            StackError: if a process ends, or is not ready in time; everything is stopped then.
+            StackError: if the port is taken, a process ends, or is not ready in time; everything is stopped then.
         """
         self._lock.acquire()
         try:
+            host, _, port = self.target.rpartition(":")
+            check_free(host.strip("[]"), int(port))
             self._start_children()
             self._wait_until_ready()
         except BaseException:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,6 +97,19 @@ def test_up_whose_worker_dies_stops_the_rest_and_says_which(running: Up) -> None
     assert "the worker ended by itself (status -9)" in said
     assert "worker.log" in said
     assert not any(is_running(pid) for pid in running.pids.values())
+
+
+def test_up_on_a_port_that_is_taken_starts_nothing_and_names_it(tmp_path: Path) -> None:
+    """A server that cannot listen would be found out late, by a log; and gRPC would share a port with another gRPC."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "polyhead", "up", "--state", str(tmp_path), "--listen", f"127.0.0.1:{port}"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"error: port {port} of 127.0.0.1 is in use; choose another with --listen\n"
+    assert not (tmp_path / "logs").exists()
 
 
 def test_up_with_a_setting_that_stops_the_server_fails_at_once(tmp_path: Path) -> None:
