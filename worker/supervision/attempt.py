@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import structlog
@@ -24,6 +25,7 @@ from worker.training.protocol import Failure, Progress, Result, TrainerInput, pa
 _log = structlog.get_logger(__name__)
 
 TRAINER_DIED = "TRAINER_DIED"
+TRAINER_NOT_STARTED = "TRAINER_NOT_STARTED"
 #: Longest wait for output before the other reasons to act are looked at.
 _TICK_S = 0.25
 #: Pause between two looks into the job's log.
@@ -66,20 +68,29 @@ class Attempt:
         """Start `command`, listen to its end, leave no process behind."""
         keeper = LeaseKeeper(self._lease, self._tell_progress)
         environment = child_environment(self._work.threads)
-        with keeper, ChildProcess(command, self._work.to_json_line(), environment, self._stop) as child:
-            self._log.info("trainer started", pid=child.pid, threads=self._work.threads)
-            while self._outcome is None and child.is_running():
-                reason = self._reason_to_end(keeper)
-                if reason:
-                    self._log.warning("trainer is stopped", reason=reason)
-                    return Abandoned(reason)
-                for stream, line in child.lines(_TICK_S):
-                    self._hear(stream, line)
-            if self._outcome is not None:
-                child.wait(_FAREWELL_S)
-            for stream, line in child.remaining_lines():
+        with ExitStack() as running:
+            try:
+                running.enter_context(keeper)
+                child = running.enter_context(ChildProcess(command, self._work.to_json_line(), environment, self._stop))
+            except (OSError, RuntimeError) as error:  # RuntimeError: no thread to be had
+                message = f"the trainer could not be started: {error}; this worker's machine lacks something"
+                return Failure(code=TRAINER_NOT_STARTED, message=message, retryable=True)
+            return self._listen(child, keeper)
+
+    def _listen(self, child: ChildProcess, keeper: LeaseKeeper) -> Outcome:
+        self._log.info("trainer started", pid=child.pid, threads=self._work.threads)
+        while self._outcome is None and child.is_running():
+            reason = self._reason_to_end(keeper)
+            if reason:
+                self._log.warning("trainer is stopped", reason=reason)
+                return Abandoned(reason)
+            for stream, line in child.lines(_TICK_S):
                 self._hear(stream, line)
-            return self._outcome or self._death(child.describe_end())
+        if self._outcome is not None:
+            child.wait(_FAREWELL_S)
+        for stream, line in child.remaining_lines():
+            self._hear(stream, line)
+        return self._outcome or self._death(child.describe_end())
 
     def _reason_to_end(self, keeper: LeaseKeeper) -> str:
         if self._stop.is_requested:

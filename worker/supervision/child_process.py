@@ -32,12 +32,34 @@ class ChildProcess:
     """Running from construction on; `with` kills its whole process group at the latest."""
 
     def __init__(self, command: Sequence[str], stdin: str, env: Mapping[str, str], stop: StopSignal) -> None:
-        """`stop` wakes a waiting `lines`; acting on it is the caller's."""
+        """`stop` wakes a waiting `lines`; acting on it is the caller's.
+
+        Raises:
+            OSError: if no process can be started: no space, no memory, no interpreter.
+        """
+        self._rests: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
+        # Before the process: where it fails, for want of a descriptor, there is nothing to kill.
+        self._selector = selectors.DefaultSelector()
+        try:
+            self._process = self._start(command, stdin, env)
+        except OSError:
+            self._selector.close()
+            raise
+        self._pipes = [self._process.stdout, self._process.stderr]
+        self._selector.register(stop, selectors.EVENT_READ)
+        streams: tuple[Stream, Stream] = ("stdout", "stderr")
+        for stream, pipe in zip(streams, self._pipes, strict=True):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, selectors.EVENT_READ, stream)
+
+    @staticmethod
+    def _start(command: Sequence[str], stdin: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         # A file, since a pipe would block on a child that does not read it.
         with tempfile.TemporaryFile() as body:
             body.write(stdin.encode())
             body.seek(0)
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *command],
                 stdin=body,
                 stdout=subprocess.PIPE,
@@ -45,15 +67,6 @@ class ChildProcess:
                 env=dict(env),
                 start_new_session=True,
             )
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(stop, selectors.EVENT_READ)
-        self._rests: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
-        self._pipes = [self._process.stdout, self._process.stderr]
-        streams: tuple[Stream, Stream] = ("stdout", "stderr")
-        for stream, pipe in zip(streams, self._pipes, strict=True):
-            assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ, stream)
 
     def __enter__(self) -> Self:
         return self

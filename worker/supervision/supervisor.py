@@ -1,7 +1,7 @@
 """The supervisor: takes a job's lease, claims it, has it trained, records how that ended, publishes.
 
 Owns what is written into jobs/<id>/log/ by workers: claims, failures, results. An attempt holds claim k and ends by
-creating k+1; if somebody else created k+1, it has lost, writes nothing and deletes nothing (design sections 3 and 8).
+creating k+1; if somebody else created k+1, it has lost, writes nothing and deletes nothing (docs/decisions/0002, 0005).
 Runs in one thread at a time, the one that must outlive the trainer.
 """
 
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import structlog
 
@@ -29,6 +30,11 @@ from worker.training.protocol import Failure, Result, TrainerInput
 _log = structlog.get_logger(__name__)
 
 TRAINER_COMMAND = (sys.executable, "-m", "worker.training")
+WORKER_LOST = "WORKER_LOST"
+#: Claims in a row without any outcome, after which a job has failed: its trainer may be what brings workers down (a
+#: machine without memory left), and would do so for ever. Clean stops write nothing, so they count too; ten of them
+#: within one attempt are ten deployments during one training, far more than anybody makes by intention.
+MAX_LOST_CLAIMS = 10
 #: Pause before the store is asked again to take an attempt's end.
 _STORE_RETRY_S = 1.0
 
@@ -152,6 +158,8 @@ class Supervisor:
             failures = [entry for entry in entries if entry.kind == "failure"]
             if len(failures) >= self._settings.max_attempts:
                 return self._failed(failures[-1].error_code, failures[-1].error_message)
+            if num_lost_claims(entries) >= MAX_LOST_CLAIMS:
+                return self._failed(WORKER_LOST, _LOST)
             return JobEntry(kind="claim", worker=self._worker)
 
         number = log.append(decide)
@@ -180,7 +188,10 @@ class Supervisor:
         )
 
     def _record(self, log: DenseLog[JobEntry], claim: int, entry: JobEntry, job_id: str) -> bool:
-        """Append the end of the attempt, if the log still ends in its claim. Waits for a store that is away."""
+        """Append the end of the attempt, if the log still ends in its claim. Waits for a store that is away.
+
+        A store may fail after it has written: then the next try finds its own entry behind the claim.
+        """
         while True:
             try:
                 number = log.append(lambda entries: entry if len(entries) == claim else None)
@@ -189,7 +200,7 @@ class Supervisor:
                 _log.error("the end of an attempt cannot be recorded; trying again", job_id=job_id, reason=str(error))
                 if self._stop.wait(_STORE_RETRY_S):
                     raise
-        if number is None:
+        if number is None and not _is_written(log, claim, entry):
             _log.warning("somebody else went on with the job; this attempt's outcome is dropped", job_id=job_id)
             return False
         state = entry.state or JobState.QUEUED
@@ -201,3 +212,19 @@ class Supervisor:
             self._doorbell.ring(job_id)
         except UnavailableError as error:
             _log.warning("the doorbell did not ring; a caretaker will ring it", job_id=job_id, reason=str(error))
+
+
+_LOST = (
+    f"{MAX_LOST_CLAIMS} workers in a row died or vanished while they ran this job (or were stopped); see their logs "
+    "(often: out of memory) and submit the job again with a new request_id"
+)
+
+
+def num_lost_claims(entries: Sequence[JobEntry]) -> int:
+    """Claims at the end of the log: none of them ended in a failure or a result."""
+    return sum(1 for _ in takewhile(lambda entry: entry.kind == "claim", reversed(entries)))
+
+
+def _is_written(log: DenseLog[JobEntry], claim: int, entry: JobEntry) -> bool:
+    """Whether the entry right behind the claim is this very one."""
+    return any(there.writer == entry.writer for there in log.entries()[claim : claim + 1])

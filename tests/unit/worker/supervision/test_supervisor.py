@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import tempfile
 import threading
+from pathlib import Path
+
+import pytest
 
 from shared.doorbell import QUEUE
+from shared.errors import StoreError
+from shared.store.folder import FolderStore
 from shared.store.jobs import JobEntry, JobState
+from shared.store.log import DenseLog
 from tests.workers.bench import Bench
 from tests.workers.stand import is_alive
+from worker.supervision.supervisor import MAX_LOST_CLAIMS
 
 
 def run_beside(bench: Bench, job_id: str) -> threading.Thread:
@@ -129,6 +138,75 @@ def test_claim_without_lease_is_taken_over(bench: Bench) -> None:
     bench.supervisor.run_job(job_id)
     assert bench.stand.kinds(job_id) == [*["claim"] * 6, "result"]
     assert bench.stand.job(job_id).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("lacking", ["interpreter", "temporary folder"])
+def test_trainer_that_cannot_be_started_is_a_recorded_failure(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    """An exception there would leave a claim without outcome, and the next worker would make another, for ever."""
+    job_id = bench.stand.submit("succeed")
+    with monkeypatch.context() as patched:
+        if lacking == "interpreter":
+            patched.setattr(sys, "executable", str(tmp_path / "no-python"))
+        else:
+            patched.setattr(tempfile, "tempdir", str(tmp_path / "no-folder"))
+        bench.supervisor.run_job(job_id)
+    failure = bench.stand.job(job_id).log[-1]
+    assert (failure.kind, failure.error_code) == ("failure", "TRAINER_NOT_STARTED")
+    assert "No such file or directory" in failure.error_message
+    assert not bench.leases.is_held(job_id)
+    bench.supervisor.run_job(job_id)
+    assert bench.stand.kinds(job_id) == ["claim", "failure", "claim", "result"]
+    assert bench.stand.job(job_id).state is JobState.SUCCEEDED
+
+
+def test_job_that_loses_one_worker_after_another_has_failed(bench: Bench) -> None:
+    """A job that brings its workers down must not go round the whole fleet for ever."""
+    job_id = bench.stand.submit("succeed")
+    log = bench.stand.jobs.log(job_id)
+    for _ in range(MAX_LOST_CLAIMS):
+        log.append(lambda _: JobEntry(kind="claim", worker="gone:1"))
+    bench.supervisor.run_job(job_id)
+    result = bench.stand.job(job_id).result
+    assert bench.stand.runs(job_id) == []
+    assert result is not None
+    assert (result.state, result.error_code) == (JobState.FAILED, "WORKER_LOST")
+    assert "10 workers in a row died or vanished" in result.error_message
+
+
+def test_lost_workers_before_a_recorded_failure_do_not_count(bench: Bench) -> None:
+    """An outcome in between says that the job does not bring down every worker."""
+    job_id = bench.stand.submit("succeed")
+    log = bench.stand.jobs.log(job_id)
+    for number in range(MAX_LOST_CLAIMS + 2):
+        kind = "failure" if number == 5 else "claim"
+        log.append(lambda _, kind=kind: JobEntry(kind=kind, worker="gone:1"))  # type: ignore[misc]
+    bench.supervisor.run_job(job_id)
+    assert bench.stand.job(job_id).state is JobState.SUCCEEDED
+
+
+class _FailsOnceAfterWriting(FolderStore):
+    """The entry is linked, the folder's fsync fails: what a full or dying disk does."""
+
+    has_failed = False
+
+    def create(self, key: str, body: bytes) -> bool:
+        created = super().create(key, body)
+        if not self.has_failed:
+            self.has_failed = True
+            raise StoreError(f"cannot create {key}: Input/output error")
+        return created
+
+
+def test_outcome_that_was_written_before_the_store_failed_is_recorded(bench: Bench) -> None:
+    """The retry meets its own entry: taken for somebody else's, a result would wait for its publication."""
+    job_id = bench.stand.submit("succeed")
+    bench.stand.jobs.log(job_id).append(lambda _: JobEntry(kind="claim", worker="own"))
+    log = DenseLog(_FailsOnceAfterWriting(bench.stand.store.root), f"jobs/{job_id}/log", JobEntry)
+    result = JobEntry(kind="result", state=JobState.SUCCEEDED, artifact_id="own")
+    assert bench.supervisor._record(log, 1, result, job_id)
+    assert bench.stand.kinds(job_id) == ["claim", "result"]
 
 
 def test_higher_entry_in_the_log_stops_the_trainer(bench: Bench) -> None:
