@@ -1,4 +1,4 @@
-"""One process of the stack: started in a session of its own, with its output in a log file, and surely ended.
+"""One process of the stack: started in a session of its own, with its output at the end of a log file, surely ended.
 
 Deliberately knows nothing about what runs in it. Not thread-safe; start it from a thread that outlives it (tether.py).
 """
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 TETHER = Path(__file__).with_name("tether.py")
@@ -30,11 +31,17 @@ class Child:
         self._environment = environment
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     def start(self) -> None:
+        """Start the process; its output goes below that of earlier starts, which may say why they ended."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         tethered = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *self._command]
-        with self.log.open("wb") as output:
+        with self.log.open("ab") as output:
+            now = datetime.now().astimezone().isoformat(timespec="seconds")
+            output.write(f"=== {self.name} started {now}\n".encode())
+            output.flush()
+            self._log_start = output.tell()
             self._process = subprocess.Popen(
                 tethered,
                 stdin=subprocess.DEVNULL,
@@ -60,6 +67,20 @@ class Child:
         """It ended although nobody stopped it."""
         return self.exit_status is not None
 
+    @property
+    def how_it_died(self) -> str:
+        """The exit status or signal in words; only of a child that has died."""
+        status = self.exit_status
+        if status is None:
+            return "still runs"
+        if status >= 0:
+            return f"ended by itself with exit status {status}"
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = "a signal without a name"
+        return f"was ended by {name} (signal {-status})"
+
     def stop(self, grace_s: float) -> None:
         """Ask to end, wait, then kill its whole process group. Returns when the process is gone."""
         if self._process is None:
@@ -76,10 +97,10 @@ class Child:
             self._process = None
 
     def tail(self, num_lines: int = 15) -> str:
-        """The last lines of its log."""
+        """The last lines of its log since it was started."""
         try:
             with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+                file.seek(max(self._log_start, self.log.stat().st_size - TAIL_BYTES))
                 return "\n".join(file.read().decode(errors="replace").splitlines()[-num_lines:])
         except OSError as error:
             return f"(its log cannot be read: {error.strerror})"

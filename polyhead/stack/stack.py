@@ -30,6 +30,9 @@ READY_S = 180.0
 SERVER_GRACE_S = 30.0
 WORKER_GRACE_S = 15.0
 VALKEY_GRACE_S = 5.0
+#: What to do about a child that has died: before the stack was ready, and after.
+NOT_UP_YET = "its log says why, mend that and start again"
+START_AGAIN = "start `polyhead up` again: accepted jobs go on"
 
 
 class Stack:
@@ -64,6 +67,7 @@ class Stack:
         self._ready_s = ready_s
         self._say = say or (lambda line: None)
         self._lock = FolderLock(self.state / "lock")
+        self._advice = NOT_UP_YET
 
     def __enter__(self) -> Self:
         self.start()
@@ -92,6 +96,7 @@ class Stack:
             check_free(host.strip("[]"), int(port))
             self._start_children()
             self._wait_until_ready()
+            self._advice = START_AGAIN
         except BaseException:
             self.stop()
             raise
@@ -111,13 +116,13 @@ class Stack:
     def check(self) -> None:
         """
         Raises:
-            StackError: if a process has ended by itself.
+            StackError: if a process has ended by itself; its first line says which, how, and what to do.
         """
         for child in self.children:
             if child.has_died:
                 raise StackError(
-                    f"the {child.name} ended by itself (status {child.exit_status}); the end of its log {child.log}:\n"
-                    + child.tail()
+                    f"{child.name} {child.how_it_died}; {self._advice}\n"
+                    f"the end of its log {child.log}:\n{child.tail() or '(it wrote nothing)'}"
                 )
 
     def _start_children(self) -> None:

@@ -48,7 +48,11 @@ class EmbeddedValkey:
                 time.sleep(0.05)
             else:
                 return
-        raise StackError(f"Valkey did not start on port {self.port}; its log is {self.child.log}:\n{self.child.tail()}")
+        how = self.child.how_it_died if self.child.has_died else f"did not answer within {START_S:g} s"
+        raise StackError(
+            f"Valkey {how}; start again, or name a Redis with --redis-url\n"
+            f"the end of its log {self.child.log}:\n{self.child.tail()}"
+        )
 
     def _write_config(self, folder: Path) -> None:
         lines = [

@@ -60,8 +60,33 @@ def test_child_that_dies_is_noticed_with_status_and_log(tmp_path: Path) -> None:
     while not child.has_died:
         pass
     assert child.exit_status == 7
+    assert child.how_it_died == "ended by itself with exit status 7"
     assert child.tail() == "no such model"
     child.stop(grace_s=1)
+
+
+def test_child_that_a_signal_ends_says_which(tmp_path: Path) -> None:
+    """SIGKILL that nobody sent is the kernel's, for want of memory."""
+    child = python_child(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    child.start()
+    while not child.has_died:
+        pass
+    assert child.how_it_died == "was ended by SIGKILL (signal 9)"
+    child.stop(grace_s=1)
+
+
+def test_child_that_is_started_again_keeps_the_log_of_the_first_start(tmp_path: Path) -> None:
+    """Why it died is asked after it was started again; the tail is of this start alone."""
+    for word in ("first", "second"):
+        child = python_child(tmp_path, f"print('{word}')")
+        child.start()
+        while not child.has_died:
+            pass
+        assert child.tail() == word
+        child.stop(grace_s=1)
+    lines = (tmp_path / "child.log").read_text().splitlines()
+    assert lines[1::2] == ["first", "second"]
+    assert all(line.startswith("=== child started ") for line in lines[::2])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the tether needs prctl")
