@@ -1,8 +1,8 @@
 """A lease: the Redis key that says who may work on a job right now.
 
 Owns the key's life: taken only if it is free, renewed and released only while it holds this lease's id. It keeps two
-workers from doing the same work; that nothing is published twice is the job log's doing (docs/decisions/0002), so a lease
-may be wrong for a while and cost time, never correctness. Thread-safe. Blocking, at most TIMEOUT_S a call.
+workers from doing the same work; that nothing is published twice is the job log's doing (docs/decisions/0002), so a
+lease may be wrong for a while and cost time, never correctness. Thread-safe. Blocking, at most TIMEOUT_S a call.
 """
 
 from __future__ import annotations
