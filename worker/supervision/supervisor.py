@@ -195,12 +195,13 @@ class Supervisor:
         while True:
             try:
                 number = log.append(lambda entries: entry if len(entries) == claim else None)
+                is_recorded = number is not None or _is_written(log, claim, entry)
                 break
             except StoreError as error:
                 _log.error("the end of an attempt cannot be recorded; trying again", job_id=job_id, reason=str(error))
                 if self._stop.wait(_STORE_RETRY_S):
                     raise
-        if number is None and not _is_written(log, claim, entry):
+        if not is_recorded:
             _log.warning("somebody else went on with the job; this attempt's outcome is dropped", job_id=job_id)
             return False
         state = entry.state or JobState.QUEUED
