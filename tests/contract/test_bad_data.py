@@ -26,7 +26,12 @@ TABLE: list[tuple[str, bytes | None, dict[str, Any], list[str]]] = [
     ("path out of the roots", None, {"train": "../secret.csv"}, ["../secret.csv", "root"]),
     ("absolute path out of the roots", None, {"train": "/etc/passwd"}, ["/etc/passwd", "root"]),
     ("link out of the roots", None, {"train": "link.csv"}, ["link.csv", "root"]),
-    ("not a table", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00", {"train": "picture.csv"}, ["picture.csv"]),
+    (
+        "not a table",
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00",
+        {"train": "picture.csv"},
+        ["picture.csv", "not text"],
+    ),
     ("broken parquet", b"PAR1 not really", {"train": "broken.parquet"}, ["broken.parquet"]),
     ("broken json line", b'{"text": "a", "label": "x"}\n{"text": \n', {"train": "broken.jsonl"}, ["broken.jsonl", "2"]),
     (

@@ -103,7 +103,9 @@ def _guess_format(source: Source) -> str:
 
 
 def _missing_column(name: str, column: str, there: list[str]) -> DataError:
-    return DataError(f"{name}: there is no column {column!r}; the columns are: {', '.join(there)}")
+    # A header is whatever the file has: nothing in it may move the cursor of the terminal that shows the message.
+    columns = ", ".join(cell if cell.isprintable() else repr(cell) for cell in there)
+    return DataError(f"{name}: there is no column {column!r}; the columns are: {columns}")
 
 
 def _delimited_rows(text: str, name: str, layout: Layout, delimiter: str) -> Iterator[RawRow]:

@@ -56,3 +56,33 @@ def test_decode_wrong_named_encoding_names_line_and_byte() -> None:
     """The person must find the place in the file."""
     with pytest.raises(DataError, match=r"f\.csv, line 3: byte 0xe9 at offset 10 is not utf-8"):
         decode(b"text\nokay\n\xe9t\xe9\n", "f.csv", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00", "auto"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\xd8\x00\x00\xdc", "auto"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00", "latin-1"),
+        (b"\x1f\x8b\x08\x08tweets.csv\x01\x02", "auto"),
+        (b"text,label\nfine,a\nno\x00ne,b\n", "utf-8"),
+        (b"\xff\xfet", "auto"),
+    ],
+)
+def test_decode_binary_content_is_not_text(content: bytes, encoding: str) -> None:
+    """Read as UTF-16, a picture has no column `text`, which sends the person after the wrong fault."""
+    with pytest.raises(DataError, match=r"f\.csv: is not text: ") as caught:
+        decode(content, "f.csv", encoding)
+    assert str(caught.value).isprintable()
+
+
+def test_decode_control_character_names_its_line() -> None:
+    """One stray character in a good file must be found by the person who has to remove it."""
+    with pytest.raises(DataError, match=r"line 3 holds the control character U\+0008"):
+        decode("text,label\nfine,a\nba\bd,b\n".encode("utf-16"), "f.csv")
+
+
+def test_decode_tabs_page_breaks_and_c1_are_text() -> None:
+    """Tweets hold UTF-8 that was taken for latin-1 once, and old exports page breaks."""
+    text = "text\tlabel\r\na\x0bb\x0cc\x81\x9d\ta\r\n"
+    assert decode(text.encode(), "f.tsv") == (text, "utf-8")

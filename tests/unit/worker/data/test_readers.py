@@ -21,6 +21,13 @@ def texts_and_labels(source: Source, layout: Layout | None = None) -> list[tuple
     return [(row.text, row.label) for row in read_table(source, layout or Layout()).rows]
 
 
+def test_read_csv_missing_column_shows_no_raw_characters_of_the_header(write: WriteSource) -> None:
+    """The message goes to a terminal: what a file calls its columns must not move its cursor or turn its text."""
+    with pytest.raises(DataError, match=r"the columns are: body, ") as caught:
+        read_table(write("a.csv", 'body,"a\nb",c\x9bd,\u202eabc\nx,y,z,u\n'), Layout())
+    assert str(caught.value).isprintable()
+
+
 def test_read_csv_multi_line_field_keeps_text_and_counts_rows(write: WriteSource) -> None:
     """Davidson's file has texts over several lines; row numbers are those of a spreadsheet."""
     source = write("a.csv", 'id,text,label\n1,"two\nlines, one ""row""",x\n2,plain,y\n')
