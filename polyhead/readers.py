@@ -75,6 +75,7 @@ def read_server_info(message: models_pb2.ServerInfo) -> results.ServerInfo:
         device=message.device,
         release=message.release,
         refused=tuple(results.RefusedVersion(item.release, item.version, item.reason) for item in message.refused),
+        trouble=message.trouble,
     )
 
 

@@ -207,6 +207,8 @@ class ServerInfo:
     device: str
     release: int
     refused: tuple[RefusedVersion, ...]
+    #: Why releases could not be followed at the last look; empty: all is well.
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

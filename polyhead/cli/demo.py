@@ -14,16 +14,15 @@ from polyhead.cli.exits import ExitStatus, report, status_of
 from polyhead.cli.output import errors_out, out
 from polyhead.cli.progress import JobDisplay, follow
 from polyhead.cli.recipes import load_recipe
+from polyhead.cli.serving import Outcome, await_served
 from polyhead.cli.signals import stop_signals
 from polyhead.cli.similarity import cosine_matrix
-from polyhead.cli.tables import metrics_table, prediction_table, rows_table, server_table, similarity_table
+from polyhead.cli.tables import prediction_table, server_table, similarity_table
+from polyhead.cli.training import show_result
 from polyhead.client import Client
 from polyhead.errors import PolyheadError
 from polyhead.results import Job, JobState
-from polyhead.stack import Stack, StackError
-
-#: A server looks for releases every half second, then loads, verifies and warms the new model.
-SWITCH_S = 60.0
+from polyhead.stack import Stack
 
 SENTENCES = (
     "What a lovely morning, the concert tickets arrived!",
@@ -83,14 +82,15 @@ def _run(stack: Stack, chosen: DemoData) -> None:
         old = before.model.version if before.model else 0
         job = client.train_job(load_recipe(chosen.recipe), request_id=f"demo-{uuid.uuid4().hex}")
         out.print(f"job {job.id} accepted, recipe {chosen.recipe.name}; version {old} keeps serving", soft_wrap=True)
-        _show_result(_watch(client, stack, job.id))
-        new = _await_switch(client, stack, old)
+        ended = _watch(client, stack, job.id)
+        show_result(ended)
+        _await_switch(client, stack, old, ended.version)
         answer = client.predict(SENTENCES)
         out.print(prediction_table(SENTENCES, answer.results, answer.model_version))
         vectors = [item.values for item in client.embed(COMPARED)]
         out.print(similarity_table(COMPARED, cosine_matrix(vectors)))
-        if answer.model_version != new:
-            raise DemoError(f"version {answer.model_version} answered, although version {new} is served")
+        if answer.model_version != ended.version:
+            raise DemoError(f"version {answer.model_version} answered, although version {ended.version} is served")
 
 
 def _watch(client: Client, stack: Stack, job_id: str) -> Job:
@@ -106,25 +106,11 @@ def _watch(client: Client, stack: Stack, job_id: str) -> Job:
     return job
 
 
-def _show_result(job: Job) -> None:
-    out.print(rows_table(job.report))
-    out.print(metrics_table(job.metrics))
-    out.print(f"version {job.version} published")
-
-
-def _await_switch(client: Client, stack: Stack, old: int) -> int:
-    """Wait until the same server process serves something newer than `old`; return that version."""
+def _await_switch(client: Client, stack: Stack, old: int, new: int) -> None:
+    """Wait until the same server process serves `new`."""
     assert stack.server is not None
     process = stack.server.pid
-    deadline = time.monotonic() + SWITCH_S
-    while True:
-        stack.check()
-        info = client.server_info()
-        new = info.model.version if info.model else 0
-        if new != old:
-            out.print(f"the server (process {process}, not restarted) switched from version {old} to version {new}")
-            return new
-        if time.monotonic() > deadline:
-            refused = "; ".join(item.reason for item in info.refused)
-            raise StackError(f"the server still serves version {old} after {SWITCH_S:g} s. {refused}")
-        time.sleep(0.2)
+    switch = await_served(client, new, check=stack.check)
+    if switch.outcome is not Outcome.SERVED:
+        raise DemoError(switch.line)
+    out.print(f"the server (process {process}, not restarted) switched from version {old} to version {new}")

@@ -11,7 +11,7 @@ from polyhead.cli.output import out, print_json, to_plain
 from polyhead.cli.progress import follow
 from polyhead.cli.session import connect
 from polyhead.cli.tables import jobs_table
-from polyhead.cli.training import fail_unless_it_may_succeed, finish, watch_to_end
+from polyhead.cli.training import fail_unless_it_may_succeed, finish, wait_until_served, watch_to_end
 from polyhead.results import Job
 
 app = typer.Typer(help="Training jobs.", no_args_is_help=True, rich_markup_mode=None)
@@ -48,13 +48,14 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
 
 @app.command()
 def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Follow a job to its end. With --json: one line of JSON for each change."""
+    """Follow a job until its model is served. With --json: one line of JSON for each change."""
     with connect(context) as client:
         job = follow(client, job_id, _print_line) if as_json else watch_to_end(client, job_id)
-    if as_json:
-        fail_unless_it_may_succeed(job)
-    else:
-        finish(job, as_json=False)
+        if as_json:
+            fail_unless_it_may_succeed(job)
+        else:
+            finish(job, as_json=False)
+        wait_until_served(client, job, as_json)
 
 
 def _print_line(job: Job) -> None:

@@ -145,6 +145,8 @@ def server_table(info: ServerInfo) -> Table:
     )
     for refused in info.refused:
         table.add_row("refused", f"version {refused.version} of release {refused.release}: {refused.reason}")
+    if info.trouble:
+        table.add_row("trouble", f"releases cannot be followed: {info.trouble}")
     return table
 
 

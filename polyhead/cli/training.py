@@ -11,6 +11,7 @@ from polyhead.cli.exits import ExitStatus, UsageError
 from polyhead.cli.output import errors_out, out, print_json
 from polyhead.cli.progress import JobDisplay, follow
 from polyhead.cli.recipes import load_recipe, override, spec_from_options
+from polyhead.cli.serving import Outcome, await_served, warn_of_lost_tasks
 from polyhead.cli.session import connect
 from polyhead.cli.tables import metrics_table, rows_table
 from polyhead.client import Client
@@ -32,7 +33,7 @@ def train(
     preset: Annotated[Texts, typer.Option(help="A known layout: tweet-sentiment, hate-speech-curated.")] = None,
     settings: Annotated[Texts, typer.Option("--set", help="Override a field: optimizer.epochs=1. May repeat.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Makes repeating this call safe: same id, same job.")] = None,
-    watch: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
+    watch: Annotated[bool, typer.Option(help="Follow the job until its model is served.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Let the server check the spec; queue nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
 ) -> None:
@@ -55,11 +56,14 @@ def train(
             client.train_job(spec, request_id, validate_only=True)
             errors_out.print("the spec is valid; nothing was queued")
             return
+        warn_of_lost_tasks(client.server_info().model, spec)
         job = client.train_job(spec, request_id)
         errors_out.print(f"job {job.id} accepted")
         if watch:
             job = watch_to_end(client, job.id)
-    finish(job, as_json)
+        finish(job, as_json)
+        if watch:
+            wait_until_served(client, job, as_json)
 
 
 def watch_to_end(client: Client, job_id: str) -> Job:
@@ -77,12 +81,33 @@ def finish(job: Job, as_json: bool) -> None:
     if as_json:
         print_json(job)
     elif job.state is JobState.SUCCEEDED:
-        out.print(rows_table(job.report))
-        out.print(metrics_table(job.metrics))
-        out.print(f"version {job.version} published")
+        show_result(job)
     elif not job.is_finished:
         out.print(f"job {job.id} is {job.state.value}; follow it with: polyhead jobs watch {job.id}")
     fail_unless_it_may_succeed(job)
+
+
+def show_result(job: Job) -> None:
+    """What a job that succeeded learned, and from how much."""
+    out.print(rows_table(job.report))
+    out.print(metrics_table(job.metrics))
+    out.print(f"version {job.version} published")
+
+
+def wait_until_served(client: Client, job: Job, as_json: bool) -> None:
+    """Return when the job's version answers requests, or a newer one does; stdout is left to JSON if asked for it.
+
+    Raises:
+        typer.Exit: with FAILED, if the server refuses it, or does not get there in time.
+    """
+    switch = await_served(client, job.version)
+    if switch.outcome is Outcome.SERVED:
+        (errors_out if as_json else out).print(switch.line)
+    elif switch.outcome is Outcome.SUPERSEDED:
+        errors_out.print(f"note: {switch.line}", soft_wrap=True)
+    else:
+        errors_out.print(f"error: {switch.line}", style="red", soft_wrap=True)
+        raise typer.Exit(ExitStatus.FAILED)
 
 
 def fail_unless_it_may_succeed(job: Job) -> None:

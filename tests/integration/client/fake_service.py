@@ -116,10 +116,64 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
         return [0.6, 0.8, 0.0] if "good" in text else [0.8, 0.0, 0.6]
 
 
-class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
-    """A job named by its request id: `fail...` ends as failed, others succeed as version 4 after three updates."""
+class FakeModels(models_pb2_grpc.ModelServiceServicer):
+    """Serves version 3, and what is released at the third look after that."""
 
     def __init__(self) -> None:
+        self.serving = 3
+        self.refused = {2: "hash"}
+        self._next = 3
+        self._looks = 0
+
+    def release(self, version: int) -> None:
+        self._next, self._looks = version, 0
+
+    async def GetServerInfo(self, request: models_pb2.GetServerInfoRequest, context: Any) -> models_pb2.ServerInfo:
+        self._looks += 1
+        if self._looks >= 3:
+            self.serving = self._next
+        return models_pb2.ServerInfo(
+            server_version="0.1.0",
+            model=models_pb2.ServedModel(
+                version=self.serving,
+                artifact_id="a3",
+                encoder_id="enc",
+                base_model="base",
+                tasks=[models_pb2.TaskInfo(name="sentiment", labels=["negative", "positive"])],
+                dimensions=3,
+                max_tokens=128,
+                release=2,
+            ),
+            limits=models_pb2.Limits(max_sentences_per_request=8, max_sentence_bytes=1000, max_queue_tokens=9999),
+            engine="torch",
+            precision="float32",
+            device="cpu",
+            release=2,
+            refused=[
+                models_pb2.RefusedVersion(release=2, version=version, reason=reason)
+                for version, reason in self.refused.items()
+            ],
+        )
+
+    async def ListVersions(
+        self, request: models_pb2.ListVersionsRequest, context: Any
+    ) -> models_pb2.ListVersionsResponse:
+        versions = [
+            models_pb2.Version(number=3, artifact_id="a3", job_id="j3", metrics=to_struct(METRICS), is_stable=True),
+            models_pb2.Version(number=2, artifact_id="a2", job_id="j2", created_at=Timestamp(seconds=1_700_000_000)),
+            models_pb2.Version(number=1, artifact_id="a1", job_id="base", verdict="not judged"),
+        ]
+        return models_pb2.ListVersionsResponse(versions=versions[: request.page_size or None])
+
+
+class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
+    """A job named by its request id: `fail...` ends as failed, others succeed as version 4 after three updates.
+
+    Version 4 is served three looks later; that of `refused...` is refused, of `superseded...` followed by version 5.
+    """
+
+    def __init__(self, models: FakeModels) -> None:
+        self.models = models
         self.requests: list[training_pb2.TrainJobRequest] = []
         self.watch_was_dropped = threading.Event()
 
@@ -176,6 +230,10 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
             job = self.job(job_id, training_pb2.JOB_STATE_FAILED, attempt=1)
             job.error.CopyFrom(training_pb2.JobError(code="INVALID_DATA", message="train.csv row 7: no text"))
             return job
+        if job_id.startswith("refused"):
+            self.models.refused[4] = "probe outputs differ"
+        else:
+            self.models.release(5 if job_id.startswith("superseded") else 4)
         job = self.job(job_id, training_pb2.JOB_STATE_SUCCEEDED, attempt=1, version=4)
         job.metrics.CopyFrom(to_struct(METRICS))
         job.finished_at.CopyFrom(Timestamp(seconds=1_700_000_060))
@@ -192,44 +250,12 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
         )
 
 
-class FakeModels(models_pb2_grpc.ModelServiceServicer):
-    async def GetServerInfo(self, request: models_pb2.GetServerInfoRequest, context: Any) -> models_pb2.ServerInfo:
-        return models_pb2.ServerInfo(
-            server_version="0.1.0",
-            model=models_pb2.ServedModel(
-                version=3,
-                artifact_id="a3",
-                encoder_id="enc",
-                base_model="base",
-                tasks=[models_pb2.TaskInfo(name="sentiment", labels=["negative", "positive"])],
-                dimensions=3,
-                max_tokens=128,
-                release=2,
-            ),
-            limits=models_pb2.Limits(max_sentences_per_request=8, max_sentence_bytes=1000, max_queue_tokens=9999),
-            engine="torch",
-            precision="float32",
-            device="cpu",
-            release=2,
-            refused=[models_pb2.RefusedVersion(release=2, version=2, reason="hash")],
-        )
-
-    async def ListVersions(
-        self, request: models_pb2.ListVersionsRequest, context: Any
-    ) -> models_pb2.ListVersionsResponse:
-        versions = [
-            models_pb2.Version(number=3, artifact_id="a3", job_id="j3", metrics=to_struct(METRICS), is_stable=True),
-            models_pb2.Version(number=2, artifact_id="a2", job_id="j2", created_at=Timestamp(seconds=1_700_000_000)),
-            models_pb2.Version(number=1, artifact_id="a1", job_id="base", verdict="not judged"),
-        ]
-        return models_pb2.ListVersionsResponse(versions=versions[: request.page_size or None])
-
-
 class FakeServer:
     """Starts and stops the services above; `target` is where. Use `with`."""
 
     def __init__(self) -> None:
-        self.inference, self.training, self.models = FakeInference(), FakeTraining(), FakeModels()
+        self.inference, self.models = FakeInference(), FakeModels()
+        self.training = FakeTraining(self.models)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fake-server")
 

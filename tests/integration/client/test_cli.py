@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy
@@ -20,12 +19,6 @@ tasks:
   - {name: sentiment, labels: [negative, positive], data: {train: a.csv}}
 optimizer: {epochs: 2}
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeServer]:
-    with FakeServer() as running:
-        yield running
 
 
 @pytest.fixture
@@ -115,6 +108,8 @@ def test_train_follows_the_job_and_prints_metrics_and_version(server: FakeServer
     assert "training · step 5/10 · loss sentiment 0.700 · 99 examples/s · 0:02 left" in done.stderr
     assert "TF-IDF + LR" in done.stdout
     assert "version 4 published" in done.stdout
+    assert done.stdout.endswith("version 4 is served\n")
+    assert server.models.serving == 4
     sent = server.training.requests[-1]
     assert (sent.spec.optimizer.epochs, sent.request_id) == (7, "r9")
 
@@ -160,6 +155,42 @@ def test_train_of_a_job_that_fails_exits_with_1_and_says_why(server: FakeServer,
     done = run(server.target, "train", recipe, "--request-id", "fail1")
     assert done.returncode == 1
     assert "INVALID_DATA: train.csv row 7: no text" in done.stderr
+
+
+def test_train_json_leaves_stdout_to_the_job(server: FakeServer, recipe: str) -> None:
+    """Scripts parse it; that the version is served is known by the exit status."""
+    done = run(server.target, "train", recipe, "--json")
+    assert json.loads(done.stdout)["version"] == 4
+    assert "version 4 is served" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("request_id", "status", "words"),
+    [
+        ("refused1", 1, "error: the server refused version 4 and still serves version 3: probe outputs differ"),
+        ("superseded1", 0, "note: version 4 is not served: version 5, which is newer, already took over"),
+    ],
+)
+def test_train_of_a_version_that_is_never_served_says_why(
+    server: FakeServer, recipe: str, request_id: str, status: int, words: str
+) -> None:
+    """Published is not served; the next command would be answered by another model."""
+    for command in (("train", recipe, "--request-id", request_id), ("jobs", "watch", request_id)):
+        done = run(server.target, *command)
+        assert done.returncode == status
+        assert words in done.stderr.splitlines()
+        assert "is served" not in done.stdout
+
+
+def test_train_without_a_served_task_warns_before_it_queues(server: FakeServer) -> None:
+    """Clients of that task would get NOT_FOUND as soon as the new model takes over."""
+    job = ("train", "--task", "team", "--labels", "a,b", "--data", "t.csv", "--no-watch")
+    done = run(server.target, *job)
+    warning, accepted = done.stderr.splitlines()
+    assert "only this job's tasks (team)" in warning
+    assert "replaces version 3, and sentiment will no longer be served" in warning
+    assert "accepted" in accepted
+    assert "warning" not in run(server.target, *job, "--task", "sentiment", "--labels", "a,b", "--data", "t").stderr
 
 
 def test_jobs_and_models_are_listed_as_tables_and_json(server: FakeServer) -> None:
