@@ -1,12 +1,13 @@
 """`python -m worker.data fetch | check | split`, also started by `polyhead data`.
 
 Owns arguments, progress and exit codes: 0 fine, 1 a problem with the data or its source, 2 wrong usage. Tables and JSON
-go to stdout, progress and errors to stderr. The environment is read here only (DATA_MIRROR).
+go to stdout, progress and errors to stderr. The environment is read here only (DATA_MIRROR, WORKER_DATA_ROOTS).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -25,12 +26,15 @@ from worker.data.catalogue import DEFAULT_CATALOGUE, load_catalogue
 from worker.data.dividing import divide, write_division
 from worker.data.downloads import Downloader, OnBytes
 from worker.data.fetching import Fetcher
+from worker.data.hints import recipe_hint
 from worker.data.inspecting import inspect
 from worker.data.tables import catalogue_table, fetched_table, report_table, split_table
 from worker.data.targets import FileOptions, Loaded, load_named
 from worker.data.tokens import default_tokenizer
 
 FETCHED = Path("data/fetched")
+#: The worker's own default; its process starts in the checkout's folder.
+DATA_ROOTS = str(Path(__file__).parents[2] / "data")
 EXIT_PROBLEM = 1
 
 app = typer.Typer(
@@ -53,6 +57,14 @@ TextOption = Annotated[str, typer.Option(help="The column with the texts.")]
 LabelOption = Annotated[str, typer.Option(help="The column with the labels.")]
 MapOption = Annotated[
     list[str] | None, typer.Option("--label-map", metavar="VALUE=LABEL", help="What a value means; may be repeated.")
+]
+RootsOption = Annotated[
+    str,
+    typer.Option(
+        envvar="WORKER_DATA_ROOTS",
+        help="The worker's data roots, separated as in PATH: where paths in a recipe begin.",
+        show_default="data of the checkout",
+    ),
 ]
 EncodingOption = Annotated[str, typer.Option(help="auto, or a Python codec name such as latin-1.")]
 
@@ -164,6 +176,7 @@ def split(
     label_map: MapOption = None,
     encoding: EncodingOption = "auto",
     force: Annotated[bool, typer.Option(help="Overwrite a split that is there.")] = False,
+    data_roots: RootsOption = DATA_ROOTS,
     fetched: Annotated[Path, typer.Option(help="Where fetch put its files.")] = FETCHED,
     mirror: MirrorOption = None,
     catalogue: CatalogueOption = DEFAULT_CATALOGUE,
@@ -187,8 +200,8 @@ def split(
         _print_json(record)
         return
     _out().print(split_table(division.counts, dict(division.dropped)))
-    files = ", ".join(f"{part}: {to / part}.csv" for part in division.parts)
-    _say(f"written; in a recipe: data: {{{files}}}")
+    roots = [Path(root) for root in data_roots.split(os.pathsep) if root]
+    _say(f"written; {recipe_hint(to, list(division.parts), roots)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import DataError
+from worker.data.hints import meant_below_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +74,6 @@ def resolve(value: str, roots: Sequence[Path], field: str = "path") -> Source:
     )
     if has_escaped:
         raise DataError(f"{field}: {value!r} leads out of the data roots; {meaning}")
-    raise DataError(f"{field}: {value!r} was not found; {meaning}")
+    meant = meant_below_root(value, real_roots)
+    question = f"did you mean {meant!r}? Paths begin at the root; " if meant else ""
+    raise DataError(f"{field}: {value!r} was not found; {question}{meaning}")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from shared.spec import SplitSpec, TaskSpec
 from tests.integration.data.conftest import RunData
+from worker.data.loading import load_task
 
 REPOSITORY = Path(__file__).parents[3]
 OPENINGS = (
@@ -56,6 +60,32 @@ def test_split_then_strict_check_finds_nothing(run_data: RunData, reviews: Path,
     assert [split["num_read"] for split in checked.json[str(files[0])]["splits"]] == [
         sum(record["counts"][part].values()) for part in ("train", "validation", "test")
     ]
+
+
+def test_split_below_a_root_prints_a_hint_that_a_job_can_read(
+    run_data: RunData, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is copied from the hint into a recipe must be found by the worker, with its default root or others."""
+    root = tmp_path / "data"
+    monkeypatch.setenv("WORKER_DATA_ROOTS", f"{tmp_path / 'empty'}{os.pathsep}{root}")
+    monkeypatch.chdir(tmp_path)
+    outcome = run_data("split", reviews, "--to", "data/s, p", *COLUMNS)
+    hint = outcome.err[outcome.err.index("data: {") :]
+    body = {"name": "stars", "labels": ["bad", "good"], **yaml.safe_load(hint)}
+    loaded = load_task(TaskSpec.model_validate(body), SplitSpec(), [tmp_path / "empty", root])
+    assert loaded.files == {part: f"s, p/{part}.csv" for part in ("train", "validation", "test")}
+
+
+def test_split_outside_of_the_roots_says_that_a_recipe_cannot_name_it(
+    run_data: RunData, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hint that cannot work costs a job and the trust in all other hints."""
+    monkeypatch.delenv("WORKER_DATA_ROOTS", raising=False)
+    outcome = run_data("split", reviews, "--to", tmp_path / "out", *COLUMNS)
+    assert "outside of the data roots" in outcome.err
+    assert str(REPOSITORY / "data") in outcome.err
+    assert "WORKER_DATA_ROOTS" in outcome.err
+    assert "data: {" not in outcome.err
 
 
 def test_split_again_is_refused_until_forced_and_then_equal(run_data: RunData, reviews: Path, tmp_path: Path) -> None:

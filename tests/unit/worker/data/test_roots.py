@@ -67,6 +67,24 @@ def test_resolve_missing_names_value_and_roots(roots: list[Path]) -> None:
         resolve("nothing.csv", roots)
 
 
+def test_resolve_missing_suggests_the_path_without_the_roots_own_name(roots: list[Path]) -> None:
+    """From the checkout the file is data/sp/train.csv, and that is what people write."""
+    (roots[1] / "sp").mkdir()
+    (roots[1] / "sp" / "train.csv").write_text("text")
+    with pytest.raises(DataError, match=r"'two/sp/train\.csv' was not found; did you mean 'sp/train\.csv'\?"):
+        resolve("two/sp/train.csv", roots)
+
+
+@pytest.mark.parametrize("value", ["x/nothing.csv", "nothing", "x/link.csv", "x/circle", "."])
+def test_resolve_missing_suggests_nothing_that_would_not_work(roots: list[Path], tmp_path: Path, value: str) -> None:
+    """A suggestion must exist below a root; one that leads out would tell what else is on the machine."""
+    (roots[0] / "link.csv").symlink_to(tmp_path / "outside" / "outside.csv")
+    (roots[0] / "circle").symlink_to(roots[0] / "circle")
+    with pytest.raises(DataError) as caught:
+        resolve(value, [roots[0] / "none"] if value == "." else roots)
+    assert "did you mean" not in str(caught.value)
+
+
 def test_resolve_without_roots_says_none_is_set() -> None:
     """A worker without the setting must say so instead of reading from its working directory."""
     with pytest.raises(DataError, match="none is set"):
