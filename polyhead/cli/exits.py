@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Sequence
 from enum import IntEnum
 
 import typer
@@ -12,6 +14,7 @@ from polyhead.cli.output import errors_out
 from polyhead.errors import (
     CallError,
     DeadlineExceededError,
+    FieldViolation,
     InvalidArgumentError,
     PolyheadError,
     RecipeError,
@@ -87,12 +90,25 @@ def report(error: PolyheadError) -> None:
 
 def _headline(error: PolyheadError) -> str:
     if isinstance(error, RecipeError) and error.violations:
-        return error.message.partition(":")[0]
+        return _before_violations(error.message, error.violations)
+    if isinstance(error, InvalidArgumentError):
+        return f"{_before_violations(error.message, error.violations)} ({error.status})"
     if isinstance(error, DeadlineExceededError):
         return f"{error.message} (--timeout, {error.status})"
     if isinstance(error, CallError):
         return f"{error.message} ({error.status})"
     return error.message
+
+
+def _before_violations(message: str, violations: Sequence[FieldViolation]) -> str:
+    """`message` up to where it repeats its violations, which are listed below it."""
+    starts = [message.find(text) for item in violations for text in (str(item), f"{item.field} {item.description}")]
+    found = [start for start in starts if start >= 0]
+    if not found:
+        return message
+    headline = message[: min(found)].rstrip(": ") or "the request is not valid"
+    more = re.search(r"and \d+ more$", message)
+    return f"{headline}: these, {more[0]}" if more else headline
 
 
 def _number(code: object) -> int:
