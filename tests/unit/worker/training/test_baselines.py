@@ -26,6 +26,16 @@ def test_tfidf_logistic_regression_on_words_that_tell_the_label_learns_it() -> N
     assert result.c in C_GRID
 
 
+def test_tfidf_logistic_regression_that_does_not_converge_is_judged_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A large C may need more iterations than it gets: no reason to fail a job (warnings are errors in this test)."""
+    monkeypatch.setattr("worker.training.baselines._MAX_ITERATIONS", 1)
+    train, validation, test = (make_rows(rows, 3, seed) for seed, rows in enumerate((200, 60, 60)))
+    result = tfidf_logistic_regression(train, validation, test, num_labels=3)
+    assert result.scores_NC.sum(axis=1) == pytest.approx(1.0)
+
+
 def test_tfidf_logistic_regression_chooses_c_on_validation_rows_alone() -> None:
     """Choosing it on the test rows would flatter the baseline; other test rows must not change it."""
     train, validation = make_rows(60, 3, seed=1), make_rows(60, 3, seed=2)
