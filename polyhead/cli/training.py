@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from polyhead.cli.exits import ExitStatus, UsageError
+from polyhead.cli import baselines
+from polyhead.cli.exits import ExitStatus, UsageError, status_of
 from polyhead.cli.output import errors_out, out, print_json
 from polyhead.cli.progress import JobDisplay, follow
 from polyhead.cli.recipes import load_recipe, override, spec_from_options
@@ -15,15 +16,22 @@ from polyhead.cli.serving import Outcome, await_served, warn_of_lost_tasks
 from polyhead.cli.session import connect
 from polyhead.cli.tables import metrics_table, rows_table
 from polyhead.client import Client
+from polyhead.errors import FieldViolation, InvalidArgumentError, RecipeError
 from polyhead.results import Job, JobState
 
 Texts = list[str] | None
+NOTHING_NAMED = (
+    "nothing to train: name a recipe file, or describe one task with --task, --labels and --data. For example:\n"
+    "  polyhead train recipes/demo-samples.yaml\n"
+    "  polyhead train --task team --labels billing,shipping,other --data team.csv\n"
+    "More: polyhead train --help"
+)
 
 
 def train(
     context: typer.Context,
     recipe: Annotated[
-        Path | None, typer.Argument(metavar="[RECIPE.yaml]", help="The job's spec; see recipes/.")
+        Path | None, typer.Argument(metavar="RECIPE.yaml", help="The job's spec; see recipes/.")
     ] = None,
     task: Annotated[Texts, typer.Option(help="Without a recipe: a task's name; repeat for several.")] = None,
     labels: Annotated[Texts, typer.Option(help="The task's labels in output order: a,b,c.")] = None,
@@ -34,16 +42,31 @@ def train(
     settings: Annotated[Texts, typer.Option("--set", help="Override a field: optimizer.epochs=1. May repeat.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Makes repeating this call safe: same id, same job.")] = None,
     watch: Annotated[bool, typer.Option(help="Follow the job until its model is served.")] = True,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Let the server check the spec; queue nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Let the server check the spec, not the data; queue nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the job, or with --dry-run the violations, as JSON.")
+    ] = False,
 ) -> None:
-    """Train tasks, publish the model, and let the server pick it up.
+    """Train tasks, publish the model, and wait until the server serves it.
+
+    The new model has exactly the tasks of this job, since all heads are trained from the base model, and it replaces
+    the served one with all its tasks: put tasks that you want to keep into the job too.
 
     A recipe starts from the spec's defaults. The form with --task starts from settings for small and large files: top
     layer 1e-4, 0.9 of it for each layer below, heads 1e-3, batches of 16, two epochs and at least 200 steps; change
     them with --set, for example --set optimizer.min_steps=0.
+
+    \b
+    Examples:
+      polyhead train recipes/demo-samples.yaml --set optimizer.epochs=2
+      polyhead train --task team --labels billing,shipping,other --data team.csv
+      polyhead train --task mood --labels bad,good --data mood.csv --task team --labels a,b --data team.csv
     """
-    if (recipe is None) == (not task):
+    if recipe is None and not task:
+        raise UsageError(NOTHING_NAMED)
+    if recipe is not None and task:
         raise UsageError("name a recipe, or describe tasks with --task, --labels and --data; not both")
     options = (labels or [], data or [], text_column or [], label_column or [], preset or [])
     if recipe is not None and any(options):
@@ -53,8 +76,7 @@ def train(
         override(spec, setting)
     with connect(context) as client:
         if dry_run:
-            client.train_job(spec, request_id, validate_only=True)
-            errors_out.print("the spec is valid; nothing was queued")
+            validate(client, spec, as_json)
             return
         warn_of_lost_tasks(client.server_info().model, spec)
         job = client.train_job(spec, request_id)
@@ -64,6 +86,30 @@ def train(
         finish(job, as_json)
         if watch:
             wait_until_served(client, job, as_json)
+
+
+def validate(client: Client, spec: dict[str, Any], as_json: bool) -> None:
+    """Let the server check the spec, and say what it finds; raises what is wrong, unless JSON says it.
+
+    Raises:
+        typer.Exit: after the JSON of a spec that is not valid, with the status of the error.
+    """
+    warn_of_lost_tasks(client.server_info().model, spec)
+    try:
+        client.train_job(spec, validate_only=True)
+    except (RecipeError, InvalidArgumentError) as error:
+        if not as_json:
+            raise
+        print_json({"valid": False, "violations": error.violations or (FieldViolation("", error.message),)})
+        raise typer.Exit(status_of(error)) from None
+    if as_json:
+        print_json({"valid": True, "violations": []})
+        return
+    errors_out.print(
+        "the spec is valid; nothing was queued. Its data is not looked at here: the worker checks files, columns and "
+        "labels when the job runs",
+        soft_wrap=True,
+    )
 
 
 def watch_to_end(client: Client, job_id: str) -> Job:
@@ -91,6 +137,8 @@ def show_result(job: Job) -> None:
     """What a job that succeeded learned, and from how much."""
     out.print(rows_table(job.report))
     out.print(metrics_table(job.metrics))
+    for note in baselines.notes(job.metrics):
+        out.print(note, style="yellow", soft_wrap=True)
     out.print(f"version {job.version} published")
 
 

@@ -143,11 +143,34 @@ def test_train_from_options_needs_no_recipe(server: FakeServer) -> None:
     assert not task.data.HasField("label_column")
 
 
-def test_train_dry_run_queues_nothing(server: FakeServer, recipe: str) -> None:
-    """The server's word on a spec, without a job."""
+def test_train_dry_run_queues_nothing_and_says_what_it_checked(server: FakeServer, recipe: str) -> None:
+    """The server's word on a spec, without a job; a valid spec says nothing about the data."""
     done = run(server.target, "train", recipe, "--dry-run")
-    assert done.returncode == 0
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "the worker checks files, columns and labels" in done.stderr
     assert server.training.requests[-1].validate_only
+
+
+@pytest.mark.parametrize(
+    ("setting", "status", "fields"),
+    [("optimizer.epochs=1", 0, []), ("tasks=[]", 1, ["spec.tasks"]), ("optimizer.epoks=1", 2, ["optimizer.epoks"])],
+)
+def test_train_dry_run_json_prints_the_violations(
+    server: FakeServer, recipe: str, setting: str, status: int, fields: list[str]
+) -> None:
+    """For an editor or a CI that marks the lines, whoever found the violation."""
+    done = run(server.target, "train", recipe, "--dry-run", "--json", "--set", setting)
+    body = json.loads(done.stdout)
+    assert (done.returncode, body["valid"]) == (status, not fields)
+    assert [violation["field"] for violation in body["violations"]] == fields
+    assert all(violation["description"] for violation in body["violations"])
+
+
+def test_train_help_has_examples_and_says_what_is_replaced(server: FakeServer) -> None:
+    """The one surprise of a second job, where people look first."""
+    text = run(server.target, "train", "--help").stdout
+    assert "  polyhead train --task team --labels billing,shipping,other --data team.csv\n" in text
+    assert "exactly the tasks of this job" in text
 
 
 def test_train_of_a_job_that_fails_exits_with_1_and_says_why(server: FakeServer, recipe: str) -> None:
@@ -230,7 +253,8 @@ def test_jobs_watch_json_prints_one_line_a_change(server: FakeServer) -> None:
         (["predict", "--file", "none.txt"], 2, ["none.txt"]),
         (["embed", "a", "--out", "v.txt"], 2, [".npy"]),
         (["embed", "a", "--plot", "map.png"], 2, ["at least 3"]),
-        (["train"], 2, ["recipe"]),
+        (["train"], 2, ["name a recipe file, or describe one task", "polyhead train --task team --labels"]),
+        (["train", "recipes/demo-samples.yaml", "--task", "a"], 2, ["not both"]),
         (["train", "none.yaml"], 2, ["none.yaml"]),
         (["train", "--task", "a", "--data", "a.csv"], 2, ["--labels"]),
         (["train", "recipes/demo-samples.yaml", "--labels", "a,b"], 2, ["--set"]),
