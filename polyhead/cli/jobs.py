@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from polyhead.cli.output import out, print_json, to_plain
+from polyhead.cli.output import local_time, out, print_json, to_plain
 from polyhead.cli.progress import follow
 from polyhead.cli.session import connect
 from polyhead.cli.tables import jobs_table
@@ -42,7 +42,12 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
         job = client.get_job(job_id)
     if not as_json:
         out.print(jobs_table([job]))
-        out.print(yaml.safe_dump({"spec": to_plain(job.spec)}, sort_keys=False, allow_unicode=True).rstrip())
+        body = {
+            "submitted": local_time(job.submitted_at),
+            "finished": local_time(job.finished_at),
+            "spec": to_plain(job.spec),
+        }
+        out.print(yaml.safe_dump(body, sort_keys=False, allow_unicode=True).rstrip())
     finish(job, as_json)
 
 

@@ -54,3 +54,14 @@ def shorten(text: str, width: int = 60) -> str:
 
 def local_time(moment: datetime | None) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """How long ago, in the largest unit that is at least one: 12s, 5m, 3h, 9d."""
+    if moment is None:
+        return "-"
+    seconds = max(0, int((now - moment).total_seconds()))
+    for unit, length_s in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= length_s:
+            return f"{seconds // length_s}{unit}"
+    return f"{seconds}s"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from polyhead.cli.output import local_time, shorten
+from polyhead.cli.output import age, local_time, shorten
 from polyhead.results import Job, SentenceEmbedding, SentenceResult, ServerInfo, Version
 
 METRIC_NAMES = ("accuracy", "macro_f1", "macro_recall", "ece", "cross_entropy")
@@ -87,21 +89,30 @@ def rows_table(report: Mapping[str, Any]) -> Table:
 
 
 def jobs_table(jobs: Sequence[Job]) -> Table:
-    table = Table("job", "state", "attempt", "tasks", "submitted", "stage", "version", "error")
+    """One line a job, whatever its names and errors are; `jobs show` and --json have them whole."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=True)
+    # Ids are needed whole: `jobs show` takes them.
+    for name in ("job", "state", "age", "version"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("tasks", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("stage or error", no_wrap=True, overflow="ellipsis", ratio=2)
+    now = datetime.now(UTC)
     for job in jobs:
         tasks = ", ".join(str(task.get("name", "?")) for task in job.spec.get("tasks", ()))
-        stage = f"{job.progress.stage} {job.progress.step}/{job.progress.steps}" if job.progress else "-"
+        state = job.state.value + (f" #{job.attempt}" if job.attempt > 1 else "")
         table.add_row(
-            job.id,
-            job.state.value,
-            str(job.attempt),
-            tasks,
-            local_time(job.submitted_at),
-            "-" if job.is_finished else stage,
-            str(job.version or "-"),
-            shorten(f"{job.error.code}: {job.error.message}") if job.error else "-",
+            job.id, state, age(job.submitted_at, now), str(job.version or "-"), tasks or "-", _stage_or_error(job)
         )
     return table
+
+
+def _stage_or_error(job: Job) -> str:
+    if job.error:
+        return shorten(f"{job.error.code}: {job.error.message}", 200)
+    if job.is_finished or not job.progress:
+        return "-"
+    progress = job.progress
+    return f"{progress.stage} {progress.step}/{progress.steps}" if progress.steps else progress.stage
 
 
 def versions_table(versions: Sequence[Version]) -> Table:
