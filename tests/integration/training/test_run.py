@@ -50,7 +50,7 @@ def test_run_of_a_recipe_prints_the_metrics_and_writes_them(
 
 @pytest.mark.parametrize(
     ("body", "complaint"),
-    [("tasks: []", "tasks is empty"), ("- a\n- b", "is no recipe"), ("a: [", "cannot be read as a recipe")],
+    [("tasks: []", "tasks: is empty"), ("- a\n- b", "is no recipe"), ("a: [", "cannot be read as a recipe")],
 )
 def test_run_of_a_bad_recipe_says_what_is_wrong(
     bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str], body: str, complaint: str
