@@ -30,9 +30,7 @@ NOTHING_NAMED = (
 
 def train(
     context: typer.Context,
-    recipe: Annotated[
-        Path | None, typer.Argument(metavar="RECIPE.yaml", help="The job's spec; see recipes/.")
-    ] = None,
+    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE.yaml", help="The job's spec; see recipes/.")] = None,
     task: Annotated[Texts, typer.Option(help="Without a recipe: a task's name; repeat for several.")] = None,
     labels: Annotated[Texts, typer.Option(help="The task's labels in output order: a,b,c.")] = None,
     data: Annotated[Texts, typer.Option(help="The task's file, relative to a data root of the worker.")] = None,
