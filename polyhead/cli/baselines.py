@@ -9,8 +9,7 @@ from typing import Any
 BASELINES = {"majority": "always the commonest label", "tfidf_lr": "TF-IDF + LR"}
 #: What helps most, in the order in which to try it.
 ADVICE = (
-    "Raise optimizer.epochs or optimizer.min_steps, layerwise_lr.base_lr and optimizer.head_lr (--set), "
-    "or give it more rows"
+    "Raise optimizer.epochs or optimizer.min_steps, layerwise_lr.base_lr and optimizer.head_lr, or give it more rows"
 )
 
 

@@ -102,7 +102,7 @@ def test_demo_on_public_data_runs_twice_on_one_folder(catalogue: Path, tiny_base
         assert f"version {new} published" in done.stdout
         assert re.search(rf"process \d+, not restarted\) switched from version {old} to version {new}", done.stdout)
         assert f"predictions of version {new}" in done.stdout
-        assert done.stdout.count("TF-IDF + LR") == 2
+        assert done.stdout.count("│ TF-IDF + LR") == 2
         assert "cosine similarity" in done.stdout
         assert "succeeded" in done.stderr
         assert "nothing is left running" in done.stdout
