@@ -28,8 +28,8 @@ from polyhead.v1 import inference_pb2, inference_pb2_grpc
 from server.engines.torch_engine import TorchEngine
 from shared.base_model import DEFAULT_BASE_MODEL, resolve_base_model
 from shared.store.folder import FolderStore
-from tests.conftest import free_port
 from tests.golden import loaded
+from tests.processes import free_port
 from tests.published import publish
 
 ROOT = Path(__file__).parents[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import grpc
 import pytest
 
 from shared.store.folder import FolderStore
+from tests.processes import free_port
 
 if TYPE_CHECKING:
     from server.app import Application
@@ -27,13 +27,6 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny_model import make_tiny_base
 
     return make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
-
-
-def free_port() -> int:
-    """A port that nobody has just now. Servers of parallel runs must not meet on a default one."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

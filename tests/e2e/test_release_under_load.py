@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from polyhead.v1 import models_pb2, models_pb2_grpc
 from shared.base_model import DEFAULT_BASE_MODEL, resolve_base_model
 from shared.store.folder import FolderStore
 from tests.golden import alone, loaded
+from tests.processes import free_port
 from tests.published import publish
 
 ROOT = Path(__file__).parents[2]
@@ -39,9 +39,7 @@ SENTENCES = [
 def target(store: FolderStore, valkey_url: str) -> Iterator[str]:
     """The real server process, on the real base model, with version 1 released."""
     publish(store, resolve_base_model(DEFAULT_BASE_MODEL), seed=1)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     environment = os.environ | {"STORE_URL": str(store.root), "REDIS_URL": valkey_url, "SERVER_LISTEN": address}
     process = subprocess.Popen([sys.executable, "-m", "server"], cwd=ROOT, env=environment)
     try:

@@ -12,7 +12,8 @@ import pytest
 from shared.doorbell import QUEUE
 from shared.redis_client import connect
 from shared.store.jobs import JobState
-from tests.workers.stand import Stand, is_alive
+from tests.processes import is_alive
+from tests.workers.stand import Stand
 
 
 @pytest.fixture

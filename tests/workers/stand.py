@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from shared.store.jobs import Job, JobStore
 from shared.store.records import new_id
 from shared.store.releases import ReleaseRecord, releases_log
 from shared.store.versions import VersionRecord, versions_log
+from tests.processes import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 #: Longest wait for something that must happen; a bound for a broken run, not an expectation.
@@ -170,17 +170,3 @@ class Stand:
             sorted(self.store.list(prefix)) == sorted(f"{n}.json" for n in range(1, len(self.store.list(prefix)) + 1))
             for prefix in prefixes
         )
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from polyhead import Client
-from tests.conftest import free_port
+from tests.processes import free_port, is_alive
 
 ROOT = Path(__file__).parents[3]
 
@@ -56,13 +56,6 @@ def running(tmp_path: Path, tiny_base: Path) -> Iterator[Up]:
         up.process.communicate()
 
 
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_up_serves_on_one_folder_until_sigterm_and_leaves_nothing(running: Up, tmp_path: Path) -> None:
     """Ready when it says so, one stack a folder, and a clean end that service managers can rely on."""
     assert set(running.pids) == {"Valkey", "worker", "server"}
@@ -86,7 +79,7 @@ def test_up_serves_on_one_folder_until_sigterm_and_leaves_nothing(running: Up, t
     status, said = running.end()
     assert status == 0, said
     assert "stopped" in said
-    assert not any(is_running(pid) for pid in running.pids.values())
+    assert not any(is_alive(pid) for pid in running.pids.values())
 
 
 def test_up_whose_worker_dies_stops_the_rest_and_says_which(running: Up) -> None:
@@ -97,7 +90,7 @@ def test_up_whose_worker_dies_stops_the_rest_and_says_which(running: Up) -> None
     words = "error: worker was ended by SIGKILL (signal 9); start `polyhead up` again: accepted jobs go on"
     assert words in said.splitlines()
     assert "worker.log" in said
-    assert not any(is_running(pid) for pid in running.pids.values())
+    assert not any(is_alive(pid) for pid in running.pids.values())
 
 
 def test_up_on_a_port_that_is_taken_starts_nothing_and_names_it(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 
 import grpc
@@ -18,6 +17,7 @@ from polyhead.v1.training_pb2_grpc import TrainingServiceStub
 from shared.store.folder import FolderStore
 from tests.conftest import RunningServer, running_server
 from tests.integration.server.waiting import until_serving
+from tests.processes import free_port
 from tests.published import publish
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -55,9 +55,7 @@ async def test_train_job_while_redis_is_away_accepts_nothing_and_predictions_go_
     store: FolderStore, tiny_base: Path
 ) -> None:
     """Redis is a doorbell: without it no job is taken in, jobs can still be read, and inference does not notice."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        dead = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
+    dead = f"redis://127.0.0.1:{free_port()}/0"
     publish(store, tiny_base)
     async with running_server(store, dead) as server:
         await until_serving(server.channel, 1)

@@ -14,7 +14,8 @@ import pytest
 from shared.doorbell import Doorbell
 from shared.redis_client import connect
 from shared.store.jobs import JobState
-from tests.workers.stand import REPOSITORY, Stand, is_alive
+from tests.processes import is_alive
+from tests.workers.stand import REPOSITORY, Stand
 
 
 @pytest.fixture

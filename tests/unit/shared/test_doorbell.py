@@ -11,7 +11,8 @@ from shared.doorbell import KEY_TTL_S, LOST_S, QUEUE, Doorbell
 from shared.errors import UnavailableError
 from shared.progress import JobProgress, ProgressBoard
 from shared.redis_client import connect
-from tests.workers.stand import Stand, free_port
+from tests.processes import free_port
+from tests.workers.stand import Stand
 
 KEY = "polyhead:doorbell:job"
 

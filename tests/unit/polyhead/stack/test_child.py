@@ -12,6 +12,7 @@ import pytest
 from polyhead.stack.child import Child
 from polyhead.stack.errors import StackError
 from polyhead.stack.lock import FolderLock
+from tests.processes import is_alive
 
 ROOT = Path(__file__).parents[4]
 READY = "import sys, signal, time; {prepare} print('ready', flush=True); time.sleep(60)"
@@ -48,7 +49,7 @@ def test_child_that_ignores_the_request_is_killed_with_its_group(tmp_path: Path)
     wait_for_log(child, "ready")
     pid = int(child.tail().split()[0])
     child.stop(grace_s=0.1)
-    while is_running(pid):
+    while is_alive(pid):
         pass
     assert child.pid == 0
 
@@ -105,7 +106,7 @@ def test_parent_killed_with_9_takes_its_children_along(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    while is_running(pid):
+    while is_alive(pid):
         pass
 
 
@@ -118,12 +119,3 @@ def test_folder_lock_refuses_a_second_stack_and_names_the_first(tmp_path: Path) 
     first.release()
     second.acquire()
     second.release()
-
-
-def is_running(pid: int) -> bool:
-    """Whether the process exists and is no zombie that waits for its new parent."""
-    try:
-        os.kill(pid, 0)
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (ProcessLookupError, FileNotFoundError):
-        return False

@@ -15,7 +15,8 @@ from shared.redis_client import connect
 from shared.store.folder import FolderStore
 from shared.store.releases import ReleaseRecord, releases_log
 from shared.store.versions import VersionRecord, versions_log
-from tests.workers.stand import Stand, free_port
+from tests.processes import free_port
+from tests.workers.stand import Stand
 from worker.publishing.base_publication import BasePublication
 from worker.supervision.lease import LeaseOffice
 from worker.supervision.stop_signal import StopSignal

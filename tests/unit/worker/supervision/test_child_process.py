@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.stand import REPOSITORY, is_alive
+from tests.processes import is_alive
+from tests.workers.stand import REPOSITORY
 from worker.supervision.child_process import ChildProcess, child_environment
 from worker.supervision.stop_signal import StopSignal
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import redis
 
 from shared.redis_client import connect
-from tests.workers.stand import Stand, free_port
+from tests.processes import free_port
+from tests.workers.stand import Stand
 from worker.supervision.lease import LeaseOffice
 from worker.supervision.lease_keeper import LeaseKeeper
 

@@ -16,8 +16,8 @@ from shared.errors import StoreError
 from shared.store.folder import FolderStore
 from shared.store.jobs import JobEntry, JobState
 from shared.store.log import DenseLog
+from tests.processes import is_alive
 from tests.workers.bench import Bench
-from tests.workers.stand import is_alive
 from worker.supervision.supervisor import MAX_LOST_CLAIMS
 
 
