@@ -69,6 +69,8 @@ class TaskSpec(_Model):
     name: Name
     labels: tuple[Label, ...]
     data: DataSpec
+    #: Factor of the task's loss in the sum over tasks (Kurin et al. 2022: cleverer schemes do not beat it).
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
     @field_validator("labels")
     @classmethod
@@ -82,9 +84,14 @@ class TaskSpec(_Model):
 
 
 class FreezeSpec(_Model):
-    """Which parameters stay as they are. `all` evaluates and calibrates only; `heads` freezes the named heads."""
+    """Which parameters stay as they are; the others are trained.
 
-    policy: Literal["none", "all", "backbone", "heads"] = "none"
+    none: nothing. all: everything, the job evaluates and calibrates only. backbone: the encoder. layers: the embeddings
+    and the lowest `layers` layers. heads: the named heads, which every other policy but `all` may name as well.
+    """
+
+    policy: Literal["none", "all", "backbone", "layers", "heads"] = "none"
+    layers: Annotated[int, Field(ge=0, le=1000)] = 0
     heads: tuple[Name, ...] = ()
 
 
@@ -190,8 +197,13 @@ def _label_map_misfits(index: int, task: Mapping[str, Any]) -> Iterator[Violatio
 
 def _freeze_misfits(freeze: Mapping[str, Any], names: Sequence[Any]) -> Iterator[Violation]:
     heads = _sequence(freeze.get("heads"))
-    if (freeze.get("policy") == "heads") != bool(heads):
-        yield Violation("freeze.heads", "name heads with policy heads, and only there")
+    policy = freeze.get("policy", "none")
+    if policy == "heads" and not heads:
+        yield Violation("freeze.heads", "is empty; policy heads needs the names of the heads that stay as they are")
+    if policy == "all" and heads:
+        yield Violation("freeze.heads", "is not needed: policy all freezes every head")
+    if policy != "layers" and freeze.get("layers"):
+        yield Violation("freeze.layers", f"goes with policy layers, not with {policy} (got {freeze['layers']!r})")
     for index, head in enumerate(heads):
         if head not in names:
             yield Violation(f"freeze.heads[{index}]", f"{head!r} is not one of the job's tasks")

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apolyhead/v1/training.proto\x12\x0bpolyhead.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x0fTrainJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04spec\x18\x02 \x01(\x0b\x32\x14.polyhead.v1.JobSpec\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"1\n\x10TrainJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.polyhead.v1.Job\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"!\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"8\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"K\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.polyhead.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x02\n\x07JobSpec\x12$\n\x05tasks\x18\x02 \x03(\x0b\x32\x15.polyhead.v1.TaskSpec\x12\'\n\x06\x66reeze\x18\x03 \x01(\x0b\x32\x17.polyhead.v1.FreezeSpec\x12\x30\n\x0clayerwise_lr\x18\x04 \x01(\x0b\x32\x1a.polyhead.v1.LayerwiseSpec\x12-\n\toptimizer\x18\x05 \x01(\x0b\x32\x1a.polyhead.v1.OptimizerSpec\x12+\n\x08sampling\x18\x06 \x01(\x0b\x32\x19.polyhead.v1.SamplingSpec\x12%\n\x05split\x18\x07 \x01(\x0b\x32\x16.polyhead.v1.SplitSpec\x12\x17\n\nmax_tokens\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tbaselines\x18\t \x01(\x08H\x01\x88\x01\x01\x42\r\n\x0b_max_tokensB\x0c\n\n_baselines\"M\n\x08TaskSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12#\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x15.polyhead.v1.DataSpec\"\xe9\x02\n\x08\x44\x61taSpec\x12\r\n\x05train\x18\x01 \x01(\t\x12\x12\n\nvalidation\x18\x02 \x01(\t\x12\x0c\n\x04test\x18\x03 \x01(\t\x12\x0e\n\x06preset\x18\x04 \x01(\t\x12\'\n\x06\x66ormat\x18\x05 \x01(\x0e\x32\x17.polyhead.v1.DataFormat\x12\x18\n\x0btext_column\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0clabel_column\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x36\n\tlabel_map\x18\x08 \x03(\x0b\x32#.polyhead.v1.DataSpec.LabelMapEntry\x12\x15\n\x08\x65ncoding\x18\t \x01(\tH\x02\x88\x01\x01\x12\x10\n\x08max_rows\x18\n \x01(\x05\x1a/\n\rLabelMapEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_text_columnB\x0f\n\r_label_columnB\x0b\n\t_encoding\"F\n\nFreezeSpec\x12)\n\x06policy\x18\x01 \x01(\x0e\x32\x19.polyhead.v1.FreezePolicy\x12\r\n\x05heads\x18\x02 \x03(\t\"}\n\rLayerwiseSpec\x12,\n\x06\x61nchor\x18\x01 \x01(\x0e\x32\x1c.polyhead.v1.LayerwiseAnchor\x12\x14\n\x07\x62\x61se_lr\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x64\x65\x63\x61y\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_base_lrB\x08\n\x06_decay\"\x8a\x03\n\rOptimizerSpec\x12\x14\n\x07head_lr\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06\x65pochs\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1d\n\x10tokens_per_batch\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x1b\n\x0erows_per_batch\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x13\n\x06warmup\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x19\n\x0cweight_decay\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x11\n\x04\x63lip\x18\x07 \x01(\x01H\x06\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12)\n\tprecision\x18\t \x01(\x0e\x32\x16.polyhead.v1.Precision\x12\x16\n\tmin_steps\x18\n \x01(\x05H\x08\x88\x01\x01\x42\n\n\x08_head_lrB\t\n\x07_epochsB\x13\n\x11_tokens_per_batchB\x11\n\x0f_rows_per_batchB\t\n\x07_warmupB\x0f\n\r_weight_decayB\x07\n\x05_clipB\x07\n\x05_seedB\x0c\n\n_min_steps\"?\n\x0cSamplingSpec\x12/\n\x06within\x18\x01 \x01(\x0e\x32\x1f.polyhead.v1.WithinTaskSampling\"k\n\tSplitSpec\x12\x17\n\nvalidation\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04test\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x03 \x01(\x05H\x02\x88\x01\x01\x42\r\n\x0b_validationB\x07\n\x05_testB\x07\n\x05_seed\"\x99\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.polyhead.v1.JobState\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x30\n\x0csubmitted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04spec\x18\x07 \x01(\x0b\x32\x14.polyhead.v1.JobSpec\x12*\n\x08progress\x18\x08 \x01(\x0b\x32\x18.polyhead.v1.JobProgress\x12(\n\x07metrics\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\'\n\x06report\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07version\x18\x0b \x01(\x05\x12$\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x15.polyhead.v1.JobError\"\xe2\x01\n\x0bJobProgress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\x05\x12\r\n\x05steps\x18\x03 \x01(\x05\x12\r\n\x05\x65poch\x18\x04 \x01(\x01\x12>\n\x0closs_by_task\x18\x05 \x03(\x0b\x32(.polyhead.v1.JobProgress.LossByTaskEntry\x12\x16\n\x0e\x65xamples_per_s\x18\x06 \x01(\x01\x12\r\n\x05\x65ta_s\x18\x07 \x01(\x01\x1a\x31\n\x0fLossByTaskEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\")\n\x08JobError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*\xb4\x01\n\nDataFormat\x12\x1b\n\x17\x44\x41TA_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x41TA_FORMAT_AUTO\x10\x01\x12\x13\n\x0f\x44\x41TA_FORMAT_CSV\x10\x02\x12\x13\n\x0f\x44\x41TA_FORMAT_TSV\x10\x03\x12\x15\n\x11\x44\x41TA_FORMAT_JSONL\x10\x04\x12\x17\n\x13\x44\x41TA_FORMAT_PARQUET\x10\x05\x12\x19\n\x15\x44\x41TA_FORMAT_TWEETEVAL\x10\x06*\x91\x01\n\x0c\x46reezePolicy\x12\x1d\n\x19\x46REEZE_POLICY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46REEZE_POLICY_NONE\x10\x01\x12\x15\n\x11\x46REEZE_POLICY_ALL\x10\x02\x12\x1a\n\x16\x46REEZE_POLICY_BACKBONE\x10\x03\x12\x17\n\x13\x46REEZE_POLICY_HEADS\x10\x04*j\n\x0fLayerwiseAnchor\x12 \n\x1cLAYERWISE_ANCHOR_UNSPECIFIED\x10\x00\x12\x1b\n\x17LAYERWISE_ANCHOR_BOTTOM\x10\x01\x12\x18\n\x14LAYERWISE_ANCHOR_TOP\x10\x02*i\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRECISION_AUTO\x10\x01\x12\x15\n\x11PRECISION_FLOAT32\x10\x02\x12\x16\n\x12PRECISION_BFLOAT16\x10\x03*\x85\x01\n\x12WithinTaskSampling\x12$\n WITHIN_TASK_SAMPLING_UNSPECIFIED\x10\x00\x12 \n\x1cWITHIN_TASK_SAMPLING_NATURAL\x10\x01\x12\'\n#WITHIN_TASK_SAMPLING_CLASS_BALANCED\x10\x02*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\x99\x02\n\x0fTrainingService\x12G\n\x08TrainJob\x12\x1c.polyhead.v1.TrainJobRequest\x1a\x1d.polyhead.v1.TrainJobResponse\x12\x36\n\x06GetJob\x12\x1a.polyhead.v1.GetJobRequest\x1a\x10.polyhead.v1.Job\x12G\n\x08ListJobs\x12\x1c.polyhead.v1.ListJobsRequest\x1a\x1d.polyhead.v1.ListJobsResponse\x12<\n\x08WatchJob\x12\x1c.polyhead.v1.WatchJobRequest\x1a\x10.polyhead.v1.Job0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apolyhead/v1/training.proto\x12\x0bpolyhead.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x0fTrainJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04spec\x18\x02 \x01(\x0b\x32\x14.polyhead.v1.JobSpec\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"1\n\x10TrainJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.polyhead.v1.Job\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"!\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"8\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"K\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.polyhead.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x02\n\x07JobSpec\x12$\n\x05tasks\x18\x02 \x03(\x0b\x32\x15.polyhead.v1.TaskSpec\x12\'\n\x06\x66reeze\x18\x03 \x01(\x0b\x32\x17.polyhead.v1.FreezeSpec\x12\x30\n\x0clayerwise_lr\x18\x04 \x01(\x0b\x32\x1a.polyhead.v1.LayerwiseSpec\x12-\n\toptimizer\x18\x05 \x01(\x0b\x32\x1a.polyhead.v1.OptimizerSpec\x12+\n\x08sampling\x18\x06 \x01(\x0b\x32\x19.polyhead.v1.SamplingSpec\x12%\n\x05split\x18\x07 \x01(\x0b\x32\x16.polyhead.v1.SplitSpec\x12\x17\n\nmax_tokens\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tbaselines\x18\t \x01(\x08H\x01\x88\x01\x01\x42\r\n\x0b_max_tokensB\x0c\n\n_baselines\"m\n\x08TaskSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12#\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x15.polyhead.v1.DataSpec\x12\x13\n\x06weight\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"\xe9\x02\n\x08\x44\x61taSpec\x12\r\n\x05train\x18\x01 \x01(\t\x12\x12\n\nvalidation\x18\x02 \x01(\t\x12\x0c\n\x04test\x18\x03 \x01(\t\x12\x0e\n\x06preset\x18\x04 \x01(\t\x12\'\n\x06\x66ormat\x18\x05 \x01(\x0e\x32\x17.polyhead.v1.DataFormat\x12\x18\n\x0btext_column\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0clabel_column\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x36\n\tlabel_map\x18\x08 \x03(\x0b\x32#.polyhead.v1.DataSpec.LabelMapEntry\x12\x15\n\x08\x65ncoding\x18\t \x01(\tH\x02\x88\x01\x01\x12\x10\n\x08max_rows\x18\n \x01(\x05\x1a/\n\rLabelMapEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_text_columnB\x0f\n\r_label_columnB\x0b\n\t_encoding\"V\n\nFreezeSpec\x12)\n\x06policy\x18\x01 \x01(\x0e\x32\x19.polyhead.v1.FreezePolicy\x12\r\n\x05heads\x18\x02 \x03(\t\x12\x0e\n\x06layers\x18\x03 \x01(\x05\"}\n\rLayerwiseSpec\x12,\n\x06\x61nchor\x18\x01 \x01(\x0e\x32\x1c.polyhead.v1.LayerwiseAnchor\x12\x14\n\x07\x62\x61se_lr\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x64\x65\x63\x61y\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_base_lrB\x08\n\x06_decay\"\x8a\x03\n\rOptimizerSpec\x12\x14\n\x07head_lr\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06\x65pochs\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1d\n\x10tokens_per_batch\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x1b\n\x0erows_per_batch\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x13\n\x06warmup\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x19\n\x0cweight_decay\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x11\n\x04\x63lip\x18\x07 \x01(\x01H\x06\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12)\n\tprecision\x18\t \x01(\x0e\x32\x16.polyhead.v1.Precision\x12\x16\n\tmin_steps\x18\n \x01(\x05H\x08\x88\x01\x01\x42\n\n\x08_head_lrB\t\n\x07_epochsB\x13\n\x11_tokens_per_batchB\x11\n\x0f_rows_per_batchB\t\n\x07_warmupB\x0f\n\r_weight_decayB\x07\n\x05_clipB\x07\n\x05_seedB\x0c\n\n_min_steps\"?\n\x0cSamplingSpec\x12/\n\x06within\x18\x01 \x01(\x0e\x32\x1f.polyhead.v1.WithinTaskSampling\"k\n\tSplitSpec\x12\x17\n\nvalidation\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04test\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x03 \x01(\x05H\x02\x88\x01\x01\x42\r\n\x0b_validationB\x07\n\x05_testB\x07\n\x05_seed\"\x99\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.polyhead.v1.JobState\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x30\n\x0csubmitted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04spec\x18\x07 \x01(\x0b\x32\x14.polyhead.v1.JobSpec\x12*\n\x08progress\x18\x08 \x01(\x0b\x32\x18.polyhead.v1.JobProgress\x12(\n\x07metrics\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\'\n\x06report\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07version\x18\x0b \x01(\x05\x12$\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x15.polyhead.v1.JobError\"\xe2\x01\n\x0bJobProgress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\x05\x12\r\n\x05steps\x18\x03 \x01(\x05\x12\r\n\x05\x65poch\x18\x04 \x01(\x01\x12>\n\x0closs_by_task\x18\x05 \x03(\x0b\x32(.polyhead.v1.JobProgress.LossByTaskEntry\x12\x16\n\x0e\x65xamples_per_s\x18\x06 \x01(\x01\x12\r\n\x05\x65ta_s\x18\x07 \x01(\x01\x1a\x31\n\x0fLossByTaskEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\")\n\x08JobError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*\xb4\x01\n\nDataFormat\x12\x1b\n\x17\x44\x41TA_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x41TA_FORMAT_AUTO\x10\x01\x12\x13\n\x0f\x44\x41TA_FORMAT_CSV\x10\x02\x12\x13\n\x0f\x44\x41TA_FORMAT_TSV\x10\x03\x12\x15\n\x11\x44\x41TA_FORMAT_JSONL\x10\x04\x12\x17\n\x13\x44\x41TA_FORMAT_PARQUET\x10\x05\x12\x19\n\x15\x44\x41TA_FORMAT_TWEETEVAL\x10\x06*\xab\x01\n\x0c\x46reezePolicy\x12\x1d\n\x19\x46REEZE_POLICY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46REEZE_POLICY_NONE\x10\x01\x12\x15\n\x11\x46REEZE_POLICY_ALL\x10\x02\x12\x1a\n\x16\x46REEZE_POLICY_BACKBONE\x10\x03\x12\x17\n\x13\x46REEZE_POLICY_HEADS\x10\x04\x12\x18\n\x14\x46REEZE_POLICY_LAYERS\x10\x05*j\n\x0fLayerwiseAnchor\x12 \n\x1cLAYERWISE_ANCHOR_UNSPECIFIED\x10\x00\x12\x1b\n\x17LAYERWISE_ANCHOR_BOTTOM\x10\x01\x12\x18\n\x14LAYERWISE_ANCHOR_TOP\x10\x02*i\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRECISION_AUTO\x10\x01\x12\x15\n\x11PRECISION_FLOAT32\x10\x02\x12\x16\n\x12PRECISION_BFLOAT16\x10\x03*\x85\x01\n\x12WithinTaskSampling\x12$\n WITHIN_TASK_SAMPLING_UNSPECIFIED\x10\x00\x12 \n\x1cWITHIN_TASK_SAMPLING_NATURAL\x10\x01\x12\'\n#WITHIN_TASK_SAMPLING_CLASS_BALANCED\x10\x02*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\x99\x02\n\x0fTrainingService\x12G\n\x08TrainJob\x12\x1c.polyhead.v1.TrainJobRequest\x1a\x1d.polyhead.v1.TrainJobResponse\x12\x36\n\x06GetJob\x12\x1a.polyhead.v1.GetJobRequest\x1a\x10.polyhead.v1.Job\x12G\n\x08ListJobs\x12\x1c.polyhead.v1.ListJobsRequest\x1a\x1d.polyhead.v1.ListJobsResponse\x12<\n\x08WatchJob\x12\x1c.polyhead.v1.WatchJobRequest\x1a\x10.polyhead.v1.Job0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,18 +37,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATASPEC_LABELMAPENTRY']._serialized_options = b'8\001'
   _globals['_JOBPROGRESS_LOSSBYTASKENTRY']._loaded_options = None
   _globals['_JOBPROGRESS_LOSSBYTASKENTRY']._serialized_options = b'8\001'
-  _globals['_DATAFORMAT']._serialized_start=2706
-  _globals['_DATAFORMAT']._serialized_end=2886
-  _globals['_FREEZEPOLICY']._serialized_start=2889
-  _globals['_FREEZEPOLICY']._serialized_end=3034
-  _globals['_LAYERWISEANCHOR']._serialized_start=3036
-  _globals['_LAYERWISEANCHOR']._serialized_end=3142
-  _globals['_PRECISION']._serialized_start=3144
-  _globals['_PRECISION']._serialized_end=3249
-  _globals['_WITHINTASKSAMPLING']._serialized_start=3252
-  _globals['_WITHINTASKSAMPLING']._serialized_end=3385
-  _globals['_JOBSTATE']._serialized_start=3388
-  _globals['_JOBSTATE']._serialized_end=3542
+  _globals['_DATAFORMAT']._serialized_start=2754
+  _globals['_DATAFORMAT']._serialized_end=2934
+  _globals['_FREEZEPOLICY']._serialized_start=2937
+  _globals['_FREEZEPOLICY']._serialized_end=3108
+  _globals['_LAYERWISEANCHOR']._serialized_start=3110
+  _globals['_LAYERWISEANCHOR']._serialized_end=3216
+  _globals['_PRECISION']._serialized_start=3218
+  _globals['_PRECISION']._serialized_end=3323
+  _globals['_WITHINTASKSAMPLING']._serialized_start=3326
+  _globals['_WITHINTASKSAMPLING']._serialized_end=3459
+  _globals['_JOBSTATE']._serialized_start=3462
+  _globals['_JOBSTATE']._serialized_end=3616
   _globals['_TRAINJOBREQUEST']._serialized_start=106
   _globals['_TRAINJOBREQUEST']._serialized_end=202
   _globals['_TRAINJOBRESPONSE']._serialized_start=204
@@ -64,29 +64,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBSPEC']._serialized_start=459
   _globals['_JOBSPEC']._serialized_end=806
   _globals['_TASKSPEC']._serialized_start=808
-  _globals['_TASKSPEC']._serialized_end=885
-  _globals['_DATASPEC']._serialized_start=888
-  _globals['_DATASPEC']._serialized_end=1249
-  _globals['_DATASPEC_LABELMAPENTRY']._serialized_start=1156
-  _globals['_DATASPEC_LABELMAPENTRY']._serialized_end=1203
-  _globals['_FREEZESPEC']._serialized_start=1251
-  _globals['_FREEZESPEC']._serialized_end=1321
-  _globals['_LAYERWISESPEC']._serialized_start=1323
-  _globals['_LAYERWISESPEC']._serialized_end=1448
-  _globals['_OPTIMIZERSPEC']._serialized_start=1451
-  _globals['_OPTIMIZERSPEC']._serialized_end=1845
-  _globals['_SAMPLINGSPEC']._serialized_start=1847
-  _globals['_SAMPLINGSPEC']._serialized_end=1910
-  _globals['_SPLITSPEC']._serialized_start=1912
-  _globals['_SPLITSPEC']._serialized_end=2019
-  _globals['_JOB']._serialized_start=2022
-  _globals['_JOB']._serialized_end=2431
-  _globals['_JOBPROGRESS']._serialized_start=2434
-  _globals['_JOBPROGRESS']._serialized_end=2660
-  _globals['_JOBPROGRESS_LOSSBYTASKENTRY']._serialized_start=2611
-  _globals['_JOBPROGRESS_LOSSBYTASKENTRY']._serialized_end=2660
-  _globals['_JOBERROR']._serialized_start=2662
-  _globals['_JOBERROR']._serialized_end=2703
-  _globals['_TRAININGSERVICE']._serialized_start=3545
-  _globals['_TRAININGSERVICE']._serialized_end=3826
+  _globals['_TASKSPEC']._serialized_end=917
+  _globals['_DATASPEC']._serialized_start=920
+  _globals['_DATASPEC']._serialized_end=1281
+  _globals['_DATASPEC_LABELMAPENTRY']._serialized_start=1188
+  _globals['_DATASPEC_LABELMAPENTRY']._serialized_end=1235
+  _globals['_FREEZESPEC']._serialized_start=1283
+  _globals['_FREEZESPEC']._serialized_end=1369
+  _globals['_LAYERWISESPEC']._serialized_start=1371
+  _globals['_LAYERWISESPEC']._serialized_end=1496
+  _globals['_OPTIMIZERSPEC']._serialized_start=1499
+  _globals['_OPTIMIZERSPEC']._serialized_end=1893
+  _globals['_SAMPLINGSPEC']._serialized_start=1895
+  _globals['_SAMPLINGSPEC']._serialized_end=1958
+  _globals['_SPLITSPEC']._serialized_start=1960
+  _globals['_SPLITSPEC']._serialized_end=2067
+  _globals['_JOB']._serialized_start=2070
+  _globals['_JOB']._serialized_end=2479
+  _globals['_JOBPROGRESS']._serialized_start=2482
+  _globals['_JOBPROGRESS']._serialized_end=2708
+  _globals['_JOBPROGRESS_LOSSBYTASKENTRY']._serialized_start=2659
+  _globals['_JOBPROGRESS_LOSSBYTASKENTRY']._serialized_end=2708
+  _globals['_JOBERROR']._serialized_start=2710
+  _globals['_JOBERROR']._serialized_end=2751
+  _globals['_TRAININGSERVICE']._serialized_start=3619
+  _globals['_TRAININGSERVICE']._serialized_end=3900
 # @@protoc_insertion_point(module_scope)

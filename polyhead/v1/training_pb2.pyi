@@ -66,6 +66,8 @@ class _FreezePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FreezePo
     """the encoder stays as it is"""
     FREEZE_POLICY_HEADS: _FreezePolicy.ValueType  # 4
     """the named heads stay as they are"""
+    FREEZE_POLICY_LAYERS: _FreezePolicy.ValueType  # 5
+    """the embeddings and the lowest `layers` layers stay as they are"""
 
 class FreezePolicy(_FreezePolicy, metaclass=_FreezePolicyEnumTypeWrapper): ...
 
@@ -79,6 +81,8 @@ FREEZE_POLICY_BACKBONE: FreezePolicy.ValueType  # 3
 """the encoder stays as it is"""
 FREEZE_POLICY_HEADS: FreezePolicy.ValueType  # 4
 """the named heads stay as they are"""
+FREEZE_POLICY_LAYERS: FreezePolicy.ValueType  # 5
+"""the embeddings and the lowest `layers` layers stay as they are"""
 Global___FreezePolicy: _TypeAlias = FreezePolicy  # noqa: Y015
 
 class _LayerwiseAnchor:
@@ -371,8 +375,11 @@ class TaskSpec(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Letters, digits, `_` and `-`, at most 64."""
+    weight: _builtins.float
+    """Factor of the task's loss in the sum over tasks; default 1."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At least two, in output order."""
@@ -385,12 +392,15 @@ class TaskSpec(_message.Message):
         name: _builtins.str = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
         data: Global___DataSpec | None = ...,
+        weight: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "data", b"data", "weight", b"weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "labels", b"labels", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "data", b"data", "labels", b"labels", "name", b"name", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
 
 Global___TaskSpec: _TypeAlias = TaskSpec  # noqa: Y015
 
@@ -489,20 +499,24 @@ class FreezeSpec(_message.Message):
 
     POLICY_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
     policy: Global___FreezePolicy.ValueType
+    layers: _builtins.int
+    """With FREEZE_POLICY_LAYERS; 0 freezes the embeddings alone."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of tasks, with FREEZE_POLICY_HEADS."""
+        """Names of tasks whose heads stay as they are, with any policy but ALL."""
 
     def __init__(
         self,
         *,
         policy: Global___FreezePolicy.ValueType = ...,
         heads: _abc.Iterable[_builtins.str] | None = ...,
+        layers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "layers", b"layers", "policy", b"policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

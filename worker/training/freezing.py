@@ -6,15 +6,35 @@ off; no optimizer group holds a frozen parameter (worker.training.rates), so it 
 
 from __future__ import annotations
 
+from torch import nn
+
+from shared.errors import InvalidInputError, Violation
 from shared.model import MultiTaskModel
 from shared.spec import FreezeSpec
+from worker.training.layers import depth_by_parameter, num_layers
 
 
 def apply_freezing(model: MultiTaskModel, spec: FreezeSpec) -> None:
-    """Set requires_grad of every parameter of `model` as the policy says."""
-    model.encoder.requires_grad_(spec.policy in ("none", "heads"))
+    """Set requires_grad of every parameter of `model` as the policy says.
+
+    Raises:
+        InvalidInputError: if more layers are to be frozen than the encoder has.
+    """
+    model.encoder.requires_grad_(spec.policy in ("none", "heads", "layers"))
+    if spec.policy == "layers":
+        _freeze_layers(model.encoder, spec.layers)
     for task, head in zip(model.tasks, model.heads, strict=True):
         head.requires_grad_(spec.policy != "all" and task.name not in spec.heads)
+
+
+def _freeze_layers(encoder: nn.Module, layers: int) -> None:
+    there = num_layers(encoder)
+    if layers > there:
+        hint = f"is {layers}, but the base model has {there} layers"
+        raise InvalidInputError(f"freeze.layers {hint}", (Violation("freeze.layers", hint),))
+    depths = depth_by_parameter(encoder)
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad_(depths[name] > layers)
 
 
 def enter_train_mode(model: MultiTaskModel) -> None:

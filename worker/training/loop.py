@@ -1,7 +1,8 @@
 """The training loop: AdamW over mixed-task batches, linear warm-up and decay, clipping.
 
 Loss of a batch: cross-entropy of every row at its own head, summed over all rows and tasks, divided by the number of
-rows. That is the plain sum of the tasks' losses, each weighing as much as it has rows (Kurin et al. 2022).
+rows. That is the plain sum of the tasks' losses (Kurin et al. 2022), each weighing as much as it has rows, times its
+weight.
 
 Everything random in step k is a function of (seed, k): the batch (worker.training.batches) and the dropout noise. The
 rate is one of k alone. So the state of a training is its weights, its optimizer's state and k.
@@ -100,15 +101,16 @@ class TrainingLoop:
         optimizer.zero_grad(set_to_none=True)
 
     def _loss(self, pooled_BH: Tensor, batch: Indices, means: _TaskMeans) -> Tensor:
-        """Sum of the rows' losses, each at its own head."""
+        """Sum of the rows' losses, each at its own head, times their tasks' weights."""
         losses = []
         tasks_B = torch.from_numpy(self._corpus.task_ids[batch]).to(pooled_BH.device)
         labels_B = self._labels[torch.from_numpy(batch).to(pooled_BH.device)]
         for number, head in enumerate(self._model.heads):
             own = (tasks_B == number).nonzero().squeeze(1)
             if len(own):
-                losses.append(cross_entropy(head(pooled_BH[own]), labels_B[own], reduction="sum"))
-                means.add(number, losses[-1].item(), len(own))
+                loss = cross_entropy(head(pooled_BH[own]), labels_B[own], reduction="sum")
+                means.add(number, loss.item(), len(own))
+                losses.append(loss * self._spec.tasks[number].weight)
         return torch.stack(losses).sum()
 
     def _clip(self, step: int) -> None:

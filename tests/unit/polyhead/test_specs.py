@@ -29,9 +29,10 @@ FULL_SPEC: dict[str, Any] = {
                 "encoding": "latin-1",
                 "max_rows": 100,
             },
+            "weight": 2.0,
         },
     ],
-    "freeze": {"policy": "heads", "heads": ["sentiment"]},
+    "freeze": {"policy": "layers", "layers": 2, "heads": ["sentiment"]},
     "layerwise_lr": {"anchor": "top", "base_lr": 1e-4, "decay": 0.9},
     "optimizer": {
         "head_lr": 1e-3,
@@ -75,7 +76,7 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
 def test_every_enum_value_has_a_short_name_that_comes_back() -> None:
     """Recipes use the short names; each must mean the enum value of the same name."""
     for field, name, values in [
-        ("freeze", "policy", ["none", "all", "backbone", "heads"]),
+        ("freeze", "policy", ["none", "all", "backbone", "layers", "heads"]),
         ("layerwise_lr", "anchor", ["bottom", "top"]),
         ("optimizer", "precision", ["auto", "float32", "bfloat16"]),
         ("sampling", "within", ["natural", "class_balanced"]),

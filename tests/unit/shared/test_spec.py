@@ -34,7 +34,11 @@ MAPPED = {"train": "a", "label_map": {"1": "z"}}
             "tasks[0].data.label_map[1]",
             "'z' is not one of labels: x, y",
         ),
-        ({"tasks": [GOOD], "freeze": {"policy": "heads"}}, "freeze.heads", "name heads"),
+        ({"tasks": [GOOD], "freeze": {"policy": "heads"}}, "freeze.heads", "policy heads needs"),
+        ({"tasks": [GOOD], "freeze": {"policy": "all", "heads": ["t"]}}, "freeze.heads", "not needed"),
+        ({"tasks": [GOOD], "freeze": {"policy": "none", "layers": 2}}, "freeze.layers", "got 2"),
+        ({"tasks": [GOOD], "freeze": {"policy": "layers", "layers": -1}}, "freeze.layers", "-1"),
+        ({"tasks": [GOOD | {"weight": 0}]}, "tasks[0].weight", "greater than 0"),
         (
             {"tasks": [GOOD], "freeze": {"policy": "heads", "heads": ["u"]}},
             "freeze.heads[0]",
@@ -72,7 +76,7 @@ def test_spec_with_faults_in_parts_and_between_them_reports_all() -> None:
     with pytest.raises(InvalidInputError) as caught:
         parse_spec({"tasks": [GOOD, GOOD | {"labels": ["x"]}], "max_tokens": 5, "freeze": {"heads": ["u"]}})
     fields = {v.field for v in caught.value.violations}
-    assert fields == {"tasks[1].name", "tasks[1].labels", "max_tokens", "freeze.heads", "freeze.heads[0]"}
+    assert fields == {"tasks[1].name", "tasks[1].labels", "max_tokens", "freeze.heads[0]"}
 
 
 def test_spec_defaults_are_those_of_the_reference() -> None:

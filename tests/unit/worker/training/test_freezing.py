@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from shared.errors import InvalidInputError
 from shared.model import MultiTaskModel
 from shared.spec import FreezeSpec, parse_spec
 from tests.tiny_rows import make_corpus, make_rows
@@ -27,8 +28,25 @@ POLICIES: list[tuple[FreezeSpec, tuple[str, ...]]] = [
     (FreezeSpec(policy="backbone"), ("encoder.",)),
     (FreezeSpec(policy="heads", heads=("mood",)), ("heads.0.",)),
     (FreezeSpec(policy="heads", heads=("mood", "topic")), ("heads.",)),
+    (FreezeSpec(policy="layers", layers=0), ("encoder.embeddings.",)),
+    (FreezeSpec(policy="layers", layers=1), ("encoder.embeddings.", "encoder.encoder.layer.0.")),
+    (
+        FreezeSpec(policy="layers", layers=1, heads=("mood",)),
+        ("encoder.embeddings.", "encoder.encoder.layer.0.", "heads.0."),
+    ),
+    (FreezeSpec(policy="backbone", heads=("mood",)), ("encoder.", "heads.0.")),
 ]
-NAMES = ["none", "all", "backbone", "one head", "all heads"]
+NAMES = [
+    "none",
+    "all",
+    "backbone",
+    "one head",
+    "all heads",
+    "embeddings",
+    "one layer",
+    "layer and head",
+    "backbone and head",
+]
 
 
 def _hashes(model: nn.Module) -> dict[str, str]:
@@ -91,3 +109,9 @@ def test_counts_of_a_frozen_backbone_are_those_of_the_heads(tiny_model: MultiTas
     trainable, total = count_parameters(tiny_model)
     assert trainable == (32 + 1) * 2 + (32 + 1) * 3
     assert total == sum(parameter.numel() for parameter in tiny_model.parameters())
+
+
+def test_more_layers_than_there_are_are_refused_with_both_numbers(tiny_model: MultiTaskModel) -> None:
+    """The base model is known to the worker only, so this is found there, before training."""
+    with pytest.raises(InvalidInputError, match=r"freeze\.layers is 9, but the base model has 2 layers"):
+        apply_freezing(tiny_model, FreezeSpec(policy="layers", layers=9))

@@ -231,3 +231,33 @@ def test_rate_factor_rises_to_one_and_falls_towards_zero() -> None:
 def test_rate_factor_of_very_short_trainings_stays_between_zero_and_one(steps: int, warmup: float) -> None:
     """A handful of rows makes one step; a division by zero there would fail the smallest jobs."""
     assert all(0 < rate_factor(step, steps, warmup) <= 1 for step in range(steps))
+
+
+def _first_gradients(base: Path, weights: tuple[float, float]) -> dict[str, Tensor]:
+    """Gradients of the heads in the first step, the encoder frozen."""
+    body = _spec("backbone", epochs=1, clip=0.0).model_dump()
+    for task, weight in zip(body["tasks"], weights, strict=True):
+        task["weight"] = weight
+    spec = parse_spec(body)
+    model = _model(base, spec)
+    gradients: dict[str, Tensor] = {}
+
+    def keep_first(*_: object) -> None:
+        for name, parameter in model.heads.named_parameters():
+            if parameter.grad is not None:
+                gradients.setdefault(name, parameter.grad.clone())
+
+    hook = register_optimizer_step_pre_hook(keep_first)
+    try:
+        _train(model, make_corpus(base, [make_rows(40), make_rows(40, 3)]), spec)
+    finally:
+        hook.remove()
+    return gradients
+
+
+def test_weight_of_a_task_scales_its_gradient_and_no_other(tiny_base: Path) -> None:
+    """A factor of the task's loss in the sum: the other head must not notice."""
+    plain, weighted = _first_gradients(tiny_base, (1.0, 1.0)), _first_gradients(tiny_base, (1.0, 3.0))
+    for name in plain:
+        factor = 3.0 if name.startswith("1.") else 1.0
+        torch.testing.assert_close(weighted[name], factor * plain[name])
