@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from shared.doorbell import QUEUE
 from shared.redis_client import connect
@@ -154,6 +156,28 @@ def test_flushed_redis_does_not_disturb_a_running_job(stand: Stand) -> None:
     stand.wait_until_released(job_id)
     assert stand.kinds(job_id) == ["claim", "result"]
     assert_published_once(stand, job_id)
+
+
+def test_full_redis_neither_disturbs_a_running_job_nor_loses_a_queued_one(stand: Stand) -> None:
+    """No room for a message, a lease or progress: what runs goes on, what waits runs when there is room again."""
+    running = stand.submit("wait")
+    stand.start_worker()
+    stand.wait_for_trainer(running)
+    client = connect(stand.redis_url)
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", "1")
+    with pytest.raises(redis.exceptions.OutOfMemoryError):
+        client.set("room", "none")
+    waiting = stand.submit("succeed", ring=False)
+    time.sleep(2 * float(stand.settings["WORKER_LEASE_TTL_S"]))
+    stand.open_gate(running)
+    stand.wait_until_released(running)
+    assert stand.kinds(running) == ["claim", "result"]
+    assert stand.kinds(waiting) == []
+    client.config_set("maxmemory", "0")
+    client.close()
+    stand.wait_until_released(waiting)
+    assert_published_once(stand, waiting)
 
 
 def test_redis_restarted_while_training_costs_nothing(stand: Stand) -> None:

@@ -16,10 +16,12 @@ from shared.store.records import new_id
 
 _log = structlog.get_logger(__name__)
 
-# A flushed Redis has lost the key although nobody else took it; whoever claimed meanwhile is seen in the job's log.
+# Held: only the time is set, which a Redis that is full still does. Lost: a flushed Redis has lost the key although
+# nobody else took it; whoever claimed meanwhile is seen in the job's log.
 _RENEW = """
 local holder = redis.call('get', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
+if holder == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end
+if holder then return 0 end
 redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
 return 1
 """
