@@ -39,7 +39,7 @@ from shared.version import code_version
 
 log = structlog.get_logger(__name__)
 
-#: Threads for store and Redis; a call takes milliseconds, so a few carry hundreds of calls a second.
+#: Threads for store and Redis; a call is a few reads of small files or one round trip. Not tuned by measurement.
 NUM_BLOCKING_THREADS = 4
 
 #: Seconds that streams get at a stop when no other call runs any more: enough for a last message to leave.
