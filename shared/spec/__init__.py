@@ -1,0 +1,30 @@
+"""The job spec: what to train, on which data, how. The one definition that wire, recipes, records and trainer share.
+
+Every part is frozen, keyword-only and validated on construction; `parse_spec` reports all violations at once. Field
+names and defaults are the recipe format, the stored `jobs/<id>/spec.json` and (as protobuf) the wire.
+"""
+
+from shared.spec.data import DataSpec, SplitSpec
+from shared.spec.freezing import FreezeSpec
+from shared.spec.job import JobSpec, misfits
+from shared.spec.optimizing import OptimizerSpec
+from shared.spec.parsing import parse_spec
+from shared.spec.part import Label, Name
+from shared.spec.rates import LayerwiseSpec
+from shared.spec.sampling import SamplingSpec
+from shared.spec.tasks import TaskSpec
+
+__all__ = [
+    "DataSpec",
+    "FreezeSpec",
+    "JobSpec",
+    "Label",
+    "LayerwiseSpec",
+    "Name",
+    "OptimizerSpec",
+    "SamplingSpec",
+    "SplitSpec",
+    "TaskSpec",
+    "misfits",
+    "parse_spec",
+]

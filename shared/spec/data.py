@@ -1,0 +1,50 @@
+"""Where a task's rows are, and how held-out rows are split off."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator
+
+from shared.spec.part import Label, SpecPart
+
+
+class DataSpec(SpecPart):
+    """Where one task's rows are. Paths are relative to a data root of the worker, or absolute below one."""
+
+    #: A file (CSV, TSV, JSONL, Parquet) or, for the TweetEval layout, its folder.
+    train: Annotated[str, StringConstraints(min_length=1)]
+    #: Held-out files; where empty, rows are split off `train` without leaking near-duplicates.
+    validation: str = ""
+    test: str = ""
+    #: A named layout that knows columns, label map and quirks of one public data set.
+    preset: Literal["", "tweet-sentiment", "hate-speech-curated"] = ""
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "tweeteval"] = "auto"
+    text_column: str = "text"
+    label_column: str = "label"
+    #: Value in the file -> label. Empty: the values are the labels.
+    label_map: dict[str, Label] = {}
+    #: A Python codec name, or auto: UTF-8 (with or without BOM), else what detection says.
+    encoding: str = "auto"
+    #: Keep a seeded sample of this many rows, stratified by label, before splitting; 0 keeps all.
+    max_rows: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_codec(cls, value: str) -> str:
+        if value != "auto":
+            try:
+                "".encode(value)
+            except LookupError:
+                raise ValueError(
+                    f"no such encoding: {value!r}; use auto or a Python codec name such as latin-1"
+                ) from None
+        return value
+
+
+class SplitSpec(SpecPart):
+    """Shares that are split off `train` where a task names no validation or test file."""
+
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 13

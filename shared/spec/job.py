@@ -1,0 +1,63 @@
+"""The whole job spec, and what must fit between its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from shared.errors import Violation
+from shared.spec.data import SplitSpec
+from shared.spec.freezing import FreezeSpec, freeze_misfits
+from shared.spec.optimizing import OptimizerSpec
+from shared.spec.part import SpecPart, sequence
+from shared.spec.rates import LayerwiseSpec
+from shared.spec.sampling import SamplingSpec
+from shared.spec.tasks import TaskSpec, task_misfits
+
+
+class JobSpec(SpecPart):
+    """Everything a training job needs to be run again with the same outcome."""
+
+    tasks: tuple[TaskSpec, ...]
+    freeze: FreezeSpec = FreezeSpec()
+    layerwise_lr: LayerwiseSpec = LayerwiseSpec()
+    optimizer: OptimizerSpec = OptimizerSpec()
+    sampling: SamplingSpec = SamplingSpec()
+    split: SplitSpec = SplitSpec()
+    #: Truncation while training, in tokens with the special ones; 0: the base model's own limit.
+    max_tokens: Annotated[int, Field(ge=0, le=8192)] = 0
+    #: Also score a majority and a TF-IDF + logistic-regression baseline on the same test rows.
+    baselines: bool = True
+
+    @field_validator("max_tokens")
+    @classmethod
+    def _room_for_text(cls, value: int) -> int:
+        if 0 < value < 8:
+            raise ValueError("use 0 for the model's own limit, or at least 8 tokens")
+        return value
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        found = list(misfits(self.model_dump()))
+        if found:
+            raise ValueError(summary(found))
+        return self
+
+
+def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
+    """What fits no other part of the spec, though each part may be well formed. Skips parts that are not."""
+    tasks = [task if isinstance(task, Mapping) else {} for task in sequence(body.get("tasks"))]
+    names = [task.get("name") for task in tasks]
+    if "tasks" in body and not tasks:
+        yield Violation("tasks", "is empty; name at least one task")
+    yield from task_misfits(tasks)
+    freeze = body.get("freeze")
+    if isinstance(freeze, Mapping):
+        yield from freeze_misfits(freeze, names)
+
+
+def summary(violations: Iterable[Violation]) -> str:
+    """All violations in one line."""
+    return "; ".join(f"{v.field}: {v.description}" for v in violations)

@@ -1,0 +1,29 @@
+"""How long, in what steps and how precisely is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.spec.part import SpecPart
+
+
+class OptimizerSpec(SpecPart):
+    """AdamW with linear warm-up and linear decay to zero (Devlin et al. 2019, appendix A.2)."""
+
+    head_lr: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 2
+    #: Add whole epochs to `epochs` until there are at least so many steps: a few hundred rows need more passes.
+    min_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    #: Upper bound of rows x longest row in one batch, in tokens with padding.
+    tokens_per_batch: Annotated[int, Field(ge=16, le=1_000_000)] = 2048
+    rows_per_batch: Annotated[int, Field(ge=1, le=4096)] = 32
+    #: Share of all steps in which the rates rise from zero.
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    #: Largest gradient norm; 0 does not clip.
+    clip: Annotated[float, Field(ge=0)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 13
+    #: auto: bfloat16 where the device computes it natively, else float32.
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
