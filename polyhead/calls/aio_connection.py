@@ -1,0 +1,84 @@
+"""A connection to a server, for one event loop: the channel, how a call is made, and waiting for a server's health."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from polyhead.channel import (
+    DEFAULT_KEEPALIVE_S,
+    DEFAULT_MAX_MESSAGE_BYTES,
+    DEFAULT_TARGET,
+    DEFAULT_TIMEOUT_S,
+    ChannelSettings,
+)
+from polyhead.errors import CallError
+from polyhead.statuses import HEALTH_PAUSE_S, is_passing, not_ready_error, translated
+
+R = TypeVar("R")
+
+
+class AsyncConnection:
+    """What the calls of all services share. Owns one channel and turns failed calls into polyhead.errors."""
+
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        keepalive_s: float = DEFAULT_KEEPALIVE_S,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self.target = target
+        self._timeout_s = timeout_s
+        self._channel = ChannelSettings(target, max_message_bytes, keepalive_s, credentials).open_async()
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection; calls still open are cancelled."""
+        await self._channel.close()
+
+    async def wait_until_ready(self, timeout_s: float = 60.0, service: str = "") -> None:
+        """Return once the server's health says SERVING; `service` names one, such as INFERENCE_SERVICE.
+
+        Raises:
+            UnavailableError: if that takes longer than `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        last = "nobody answers"
+        while (left_s := deadline - time.monotonic()) > 0:
+            request = health_pb2.HealthCheckRequest(service=service)
+            call = cast(Any, self._health.Watch(request, timeout=left_s, wait_for_ready=True))
+            try:
+                with translated(self.target):
+                    async for answer in call:
+                        if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                            return
+                        last = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+            except CallError as failed:
+                if not is_passing(failed):
+                    raise
+            finally:
+                call.cancel()
+            await asyncio.sleep(min(HEALTH_PAUSE_S, max(0.0, deadline - time.monotonic())))
+        raise not_ready_error(self.target, service, timeout_s, last)
+
+    async def _call(self, method: Callable[..., Awaitable[R]], request: object, timeout_s: float | None) -> R:
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        with translated(self.target, timeout_s):
+            return await method(request, timeout=timeout_s)

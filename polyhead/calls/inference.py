@@ -1,0 +1,46 @@
+"""Calls of the InferenceService: predictions and embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from polyhead import readers, requests, results
+from polyhead.calls.connection import Connection
+from polyhead.v1 import inference_pb2_grpc
+
+
+class InferenceCalls(Connection):
+    """Predict and Embed."""
+
+    @cached_property
+    def _inference(self) -> inference_pb2_grpc.InferenceServiceStub:
+        return inference_pb2_grpc.InferenceServiceStub(self._channel)
+
+    def predict(
+        self,
+        sentences: str | Iterable[str],
+        *,
+        tasks: Iterable[str] = (),
+        include_embedding: bool = False,
+        expect_encoder_id: str = "",
+        truncation: requests.Truncation = "truncate",
+        timeout_s: float | None = None,
+    ) -> results.PredictResult:
+        """Classify sentences with the named tasks, or with all that the model has."""
+        request = requests.predict_request(sentences, tasks, include_embedding, expect_encoder_id, truncation)
+        return readers.read_predictions(self._call(self._inference.Predict, request, timeout_s))
+
+    def embed(
+        self,
+        sentences: str | Iterable[str],
+        *,
+        normalize: bool = True,
+        dimensions: int = 0,
+        expect_encoder_id: str = "",
+        truncation: requests.Truncation = "truncate",
+        timeout_s: float | None = None,
+    ) -> results.EmbedResult:
+        """Embed sentences. `dimensions` keeps the first so many values (0: all) and normalises again."""
+        request = requests.embed_request(sentences, normalize, dimensions, expect_encoder_id, truncation)
+        return readers.read_embeddings(self._call(self._inference.Embed, request, timeout_s))

@@ -1,0 +1,78 @@
+"""Calls of the TrainingService: jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Literal, cast, overload
+
+from polyhead import readers, requests, results
+from polyhead.calls.connection import Connection
+from polyhead.statuses import translated
+from polyhead.v1 import training_pb2, training_pb2_grpc
+
+
+class TrainingCalls(Connection):
+    """Jobs: submit, read, list, watch."""
+
+    @cached_property
+    def _training(self) -> training_pb2_grpc.TrainingServiceStub:
+        return training_pb2_grpc.TrainingServiceStub(self._channel)
+
+    @overload
+    def train_job(
+        self,
+        spec: Mapping[str, Any] | training_pb2.JobSpec,
+        request_id: str | None = None,
+        validate_only: Literal[False] = False,
+        *,
+        timeout_s: float | None = None,
+    ) -> results.Job: ...
+
+    @overload
+    def train_job(
+        self,
+        spec: Mapping[str, Any] | training_pb2.JobSpec,
+        request_id: str | None = None,
+        validate_only: bool = ...,
+        *,
+        timeout_s: float | None = None,
+    ) -> results.Job | None: ...
+
+    def train_job(
+        self,
+        spec: Mapping[str, Any] | training_pb2.JobSpec,
+        request_id: str | None = None,
+        validate_only: bool = False,
+        *,
+        timeout_s: float | None = None,
+    ) -> results.Job | None:
+        """Submit a job; it is accepted durably before this returns. With a `request_id` a repeated call is safe.
+
+        `validate_only` checks the spec, queues nothing and returns None.
+        """
+        request = requests.train_request(spec, request_id, validate_only)
+        return readers.read_submitted(self._call(self._training.TrainJob, request, timeout_s))
+
+    def get_job(self, job_id: str, *, timeout_s: float | None = None) -> results.Job:
+        return readers.read_job(self._call(self._training.GetJob, requests.job_request(job_id), timeout_s))
+
+    def list_jobs(self, limit: int = 50, *, timeout_s: float | None = None) -> list[results.Job]:
+        """Jobs, newest first."""
+        pages = requests.job_pages(limit)
+        while not pages.is_full:
+            request = training_pb2.ListJobsRequest(**pages.next_page())
+            pages.add(self._call(self._training.ListJobs, request, timeout_s))
+        return [readers.read_job(job) for job in pages.items]
+
+    def watch_job(self, job_id: str, *, timeout_s: float | None = None) -> Iterator[results.Job]:
+        """The job now and after every change, until it has finished and, if it succeeded, is published."""
+        request = requests.watch_request(job_id)
+        # grpc's stubs hide that a stream of responses is also a call that can be cancelled.
+        call = cast(Any, self._training.WatchJob(request, timeout=timeout_s))
+        try:
+            with translated(self.target, timeout_s):
+                for message in call:
+                    yield readers.read_job(message)
+        finally:
+            call.cancel()

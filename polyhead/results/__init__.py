@@ -1,0 +1,24 @@
+"""What the client returns: frozen values, free of protobuf and gRPC. polyhead.readers makes them."""
+
+from polyhead.results.answers import EmbedResult, Prediction, PredictResult, SentenceEmbedding, SentenceResult, Timing
+from polyhead.results.jobs import Job, JobError, JobProgress, JobState
+from polyhead.results.server import Limits, RefusedVersion, ServedModel, ServerInfo, TaskInfo, Version
+
+__all__ = [
+    "EmbedResult",
+    "Job",
+    "JobError",
+    "JobProgress",
+    "JobState",
+    "Limits",
+    "PredictResult",
+    "Prediction",
+    "RefusedVersion",
+    "SentenceEmbedding",
+    "SentenceResult",
+    "ServedModel",
+    "ServerInfo",
+    "TaskInfo",
+    "Timing",
+    "Version",
+]

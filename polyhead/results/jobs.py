@@ -1,0 +1,67 @@
+"""Training jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class JobState(StrEnum):
+    """Where a job stands. UNKNOWN is a state that this client has no name for."""
+
+    UNKNOWN = "UNKNOWN"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """What a running job does now."""
+
+    stage: str
+    step: int
+    #: All steps of the stage; 0 while unknown.
+    steps: int
+    epoch: float
+    loss_by_task: Mapping[str, float]
+    examples_per_s: float
+    eta_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed; `code` is stable and machine-readable, such as INVALID_DATA."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training job, as it was when the server answered."""
+
+    id: str
+    request_id: str
+    state: JobState
+    #: Counts claims by workers, from 1; 0 while queued for the first time.
+    attempt: int
+    submitted_at: datetime | None
+    finished_at: datetime | None
+    spec: Mapping[str, Any]
+    progress: JobProgress | None
+    #: metrics[task][`model`, `majority` or `tfidf_lr`] has accuracy, macro_f1, macro_recall, cross_entropy, ece.
+    metrics: Mapping[str, Any]
+    report: Mapping[str, Any]
+    #: The published version; 0 until it is published.
+    version: int
+    error: JobError | None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}

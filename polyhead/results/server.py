@@ -1,0 +1,80 @@
+"""What a server is and serves, and the published versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A task that the served model has."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """The model that answers requests."""
+
+    version: int
+    artifact_id: str
+    encoder_id: str
+    base_model: str
+    tasks: tuple[TaskInfo, ...]
+    dimensions: int
+    max_tokens: int
+    release: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server accepts in one request."""
+
+    max_sentences_per_request: int
+    max_sentence_bytes: int
+    max_queue_tokens: int
+    max_message_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedVersion:
+    """A version that the newest release names and the server did not load."""
+
+    release: int
+    version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What this server is and serves; `model` is None while none is loaded."""
+
+    server_version: str
+    model: ServedModel | None
+    limits: Limits
+    engine: str
+    precision: str
+    device: str
+    release: int
+    refused: tuple[RefusedVersion, ...]
+    #: Why releases could not be followed at the last look; empty: all is well.
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published model version."""
+
+    number: int
+    artifact_id: str
+    manifest_sha256: str
+    parent: int
+    job_id: str
+    created_at: datetime | None
+    metrics: Mapping[str, Any]
+    verdict: str
+    is_stable: bool
