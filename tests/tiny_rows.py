@@ -38,6 +38,18 @@ def make_corpus(base_folder: Path, rows_by_task: Sequence[Rows]) -> Corpus:
     return tokenize(rows_by_task, TextEncoder(base.tokenizer_files["tokenizer.json"], base.max_tokens))
 
 
+def corpus_of_lengths(rows_by_task: Sequence[int], seed: int = 1) -> Corpus:
+    """So many rows of each task with lengths between 3 and 60 tokens, nine in ten of label 0, else of label 1."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, 61, size=sum(rows_by_task))
+    return Corpus(
+        ids=[[1] * int(length) for length in lengths],
+        lengths=lengths,
+        task_ids=np.repeat(np.arange(len(rows_by_task)), rows_by_task),
+        label_ids=rng.choice(2, p=(0.9, 0.1), size=len(lengths)).astype(np.int64),
+    )
+
+
 def write_csv(path: Path, rows: Rows, labels: Sequence[str]) -> Path:
     """A file with the columns text and label."""
     path.parent.mkdir(parents=True, exist_ok=True)

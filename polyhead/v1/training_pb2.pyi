@@ -150,6 +150,56 @@ WITHIN_TASK_SAMPLING_NATURAL: WithinTaskSampling.ValueType  # 1
 WITHIN_TASK_SAMPLING_CLASS_BALANCED: WithinTaskSampling.ValueType  # 2
 Global___WithinTaskSampling: _TypeAlias = WithinTaskSampling  # noqa: Y015
 
+class _AcrossTaskSampling:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AcrossTaskSamplingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AcrossTaskSampling.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACROSS_TASK_SAMPLING_UNSPECIFIED: _AcrossTaskSampling.ValueType  # 0
+    """as PROPORTIONAL"""
+    ACROSS_TASK_SAMPLING_PROPORTIONAL: _AcrossTaskSampling.ValueType  # 1
+    """each row once in an epoch"""
+    ACROSS_TASK_SAMPLING_TEMPERATURE: _AcrossTaskSampling.ValueType  # 2
+    """a task of n rows gets a share of n^(1/temperature)"""
+    ACROSS_TASK_SAMPLING_ROUND_ROBIN: _AcrossTaskSampling.ValueType  # 3
+    """the tasks' batches take turns; goes with TASK_MIXING_ONE_TASK"""
+
+class AcrossTaskSampling(_AcrossTaskSampling, metaclass=_AcrossTaskSamplingEnumTypeWrapper): ...
+
+ACROSS_TASK_SAMPLING_UNSPECIFIED: AcrossTaskSampling.ValueType  # 0
+"""as PROPORTIONAL"""
+ACROSS_TASK_SAMPLING_PROPORTIONAL: AcrossTaskSampling.ValueType  # 1
+"""each row once in an epoch"""
+ACROSS_TASK_SAMPLING_TEMPERATURE: AcrossTaskSampling.ValueType  # 2
+"""a task of n rows gets a share of n^(1/temperature)"""
+ACROSS_TASK_SAMPLING_ROUND_ROBIN: AcrossTaskSampling.ValueType  # 3
+"""the tasks' batches take turns; goes with TASK_MIXING_ONE_TASK"""
+Global___AcrossTaskSampling: _TypeAlias = AcrossTaskSampling  # noqa: Y015
+
+class _TaskMixing:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TaskMixingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskMixing.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TASK_MIXING_UNSPECIFIED: _TaskMixing.ValueType  # 0
+    """as MIXED"""
+    TASK_MIXING_MIXED: _TaskMixing.ValueType  # 1
+    """a batch holds rows of all tasks"""
+    TASK_MIXING_ONE_TASK: _TaskMixing.ValueType  # 2
+    """a batch holds rows of one task"""
+
+class TaskMixing(_TaskMixing, metaclass=_TaskMixingEnumTypeWrapper): ...
+
+TASK_MIXING_UNSPECIFIED: TaskMixing.ValueType  # 0
+"""as MIXED"""
+TASK_MIXING_MIXED: TaskMixing.ValueType  # 1
+"""a batch holds rows of all tasks"""
+TASK_MIXING_ONE_TASK: TaskMixing.ValueType  # 2
+"""a batch holds rows of one task"""
+Global___TaskMixing: _TypeAlias = TaskMixing  # noqa: Y015
+
 class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -652,20 +702,34 @@ Global___OptimizerSpec: _TypeAlias = OptimizerSpec  # noqa: Y015
 
 @_typing.final
 class SamplingSpec(_message.Message):
+    """How rows are drawn. An epoch draws as many rows as there are."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     WITHIN_FIELD_NUMBER: _builtins.int
+    ACROSS_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    MIXING_FIELD_NUMBER: _builtins.int
     within: Global___WithinTaskSampling.ValueType
+    across: Global___AcrossTaskSampling.ValueType
+    temperature: _builtins.float
+    """With ACROSS_TASK_SAMPLING_TEMPERATURE: 1 is proportional; the larger, the more equal. Default 2."""
+    mixing: Global___TaskMixing.ValueType
     def __init__(
         self,
         *,
         within: Global___WithinTaskSampling.ValueType = ...,
+        across: Global___AcrossTaskSampling.ValueType = ...,
+        temperature: _builtins.float | None = ...,
+        mixing: Global___TaskMixing.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["within", b"within"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "across", b"across", "mixing", b"mixing", "temperature", b"temperature", "within", b"within"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
 
 Global___SamplingSpec: _TypeAlias = SamplingSpec  # noqa: Y015
 

@@ -13,7 +13,7 @@ from shared.spec.freezing import FreezeSpec, freeze_misfits
 from shared.spec.optimizing import OptimizerSpec
 from shared.spec.part import SpecPart, sequence
 from shared.spec.rates import LayerwiseSpec
-from shared.spec.sampling import SamplingSpec
+from shared.spec.sampling import SamplingSpec, sampling_misfits
 from shared.spec.tasks import TaskSpec, task_misfits
 
 
@@ -56,6 +56,9 @@ def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
     freeze = body.get("freeze")
     if isinstance(freeze, Mapping):
         yield from freeze_misfits(freeze, names)
+    sampling = body.get("sampling")
+    if isinstance(sampling, Mapping):
+        yield from sampling_misfits(sampling)
 
 
 def summary(violations: Iterable[Violation]) -> str:

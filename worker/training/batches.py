@@ -1,7 +1,7 @@
 """Batches: which rows go together, in which order. A pure function of rows, spec and epoch.
 
-Rows of all tasks are mixed, each to its own head; across tasks every row is drawn once per epoch, which is proportional
-sampling. Neighbours in length share a batch, so little is padded. Nothing here knows torch.
+Which rows an epoch draws is worker.training.sampling. By default rows of all tasks are mixed, each to its own head.
+Neighbours in length share a batch, so little is padded. Nothing here knows torch.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 
 from shared.spec import OptimizerSpec, SamplingSpec
 from worker.training.corpus import Corpus, Indices
+from worker.training.sampling import draw_epoch, draw_task
 
 #: Rows are shuffled, then sorted by length within pools of this many batches: large enough that neighbours hardly
 #: differ in length, small enough that an epoch's order stays random (the Hugging Face Trainer's mega-batch is 50 too).
@@ -19,13 +20,11 @@ POOL_BATCHES = 50
 def epoch_batches(corpus: Corpus, optimizer: OptimizerSpec, sampling: SamplingSpec, epoch: int) -> list[Indices]:
     """The batches of one epoch (counted from 0) as indices into `corpus`."""
     rng = np.random.default_rng((optimizer.seed, epoch))
-    order = rng.permutation(_draw(corpus, sampling, rng))
-    pool_rows = POOL_BATCHES * optimizer.rows_per_batch
-    batches: list[Indices] = []
-    for start in range(0, len(order), pool_rows):
-        pool = order[start : start + pool_rows]
-        pool = pool[np.argsort(corpus.lengths[pool], kind="stable")]
-        batches += cut(pool, corpus.lengths, optimizer.tokens_per_batch, optimizer.rows_per_batch)
+    if sampling.across == "round_robin":
+        return _take_turns(corpus, optimizer, sampling, rng)
+    drawn = draw_epoch(corpus, sampling, rng)
+    together = [np.concatenate(drawn)] if sampling.mixing == "mixed" else drawn
+    batches = [batch for rows in together for batch in _pack(rows, corpus, optimizer, rng)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -44,25 +43,34 @@ def cut(order: Indices, lengths: Indices, tokens_per_batch: int, rows_per_batch:
     return batches
 
 
-def _draw(corpus: Corpus, sampling: SamplingSpec, rng: np.random.Generator) -> Indices:
-    if sampling.within == "natural":
-        return np.arange(len(corpus))
-    tasks = np.unique(corpus.task_ids)
-    return np.concatenate([_draw_balanced(corpus, corpus.rows_of_task(task), rng) for task in tasks])
+def _pack(rows: Indices, corpus: Corpus, optimizer: OptimizerSpec, rng: np.random.Generator) -> list[Indices]:
+    """`rows` in batches of neighbours in length."""
+    order = rng.permutation(rows)
+    pool_rows = POOL_BATCHES * optimizer.rows_per_batch
+    batches: list[Indices] = []
+    for start in range(0, len(order), pool_rows):
+        pool = order[start : start + pool_rows]
+        pool = pool[np.argsort(corpus.lengths[pool], kind="stable")]
+        batches += cut(pool, corpus.lengths, optimizer.tokens_per_batch, optimizer.rows_per_batch)
+    return batches
 
 
-def _draw_balanced(corpus: Corpus, rows: Indices, rng: np.random.Generator) -> Indices:
-    """As many rows as the task has, each of its labels equally often (to within one row).
+def _take_turns(
+    corpus: Corpus, optimizer: OptimizerSpec, sampling: SamplingSpec, rng: np.random.Generator
+) -> list[Indices]:
+    """One batch of each task in turn; as many batches as a pass over all rows needs, rounded up to whole rounds.
 
-    A label with too few rows is gone through again and again, each time in another order; one with too many is sampled
-    without replacement.
+    A task with few rows is gone through again and again, one with many is not gone through whole in one epoch.
     """
-    labels = rng.permutation(np.unique(corpus.label_ids[rows]))
-    shares = np.full(len(labels), len(rows) // len(labels))
-    shares[: len(rows) % len(labels)] += 1
-    drawn: list[Indices] = []
-    for label, share in zip(labels, shares, strict=True):
-        own = rows[corpus.label_ids[rows] == label]
-        cycles = [rng.permutation(own) for _ in range(-(-int(share) // len(own)))]
-        drawn.append(np.concatenate(cycles)[:share])
-    return np.concatenate(drawn)
+    tasks = [corpus.rows_of_task(task) for task in np.unique(corpus.task_ids)]
+
+    def one_pass(rows: Indices) -> list[Indices]:
+        batches = _pack(draw_task(corpus, rows, len(rows), sampling, rng), corpus, optimizer, rng)
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    passes = [one_pass(rows) for rows in tasks]
+    rounds = -(-sum(map(len, passes)) // len(tasks))
+    for rows, batches in zip(tasks, passes, strict=True):
+        while len(batches) < rounds:
+            batches += one_pass(rows)
+    return [batches[turn] for turn in range(rounds) for batches in passes]

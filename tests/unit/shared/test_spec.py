@@ -54,6 +54,9 @@ MAPPED = {"train": "a", "label_map": {"1": "z"}}
         ({"tasks": [GOOD], "optimizer": {"head_lr": float("nan")}}, "optimizer.head_lr", ""),
         ({"tasks": [GOOD], "split": {"test": 0.6}}, "split.test", "0.6"),
         ({"tasks": [GOOD], "max_tokens": 5}, "max_tokens", "at least 8"),
+        ({"tasks": [GOOD], "sampling": {"across": "round_robin"}}, "sampling.mixing", "goes with one_task"),
+        ({"tasks": [GOOD], "sampling": {"temperature": 3}}, "sampling.temperature", "not with proportional (got 3"),
+        ({"tasks": [GOOD], "sampling": {"across": "temperature", "temperature": 0.5}}, "sampling.temperature", "0.5"),
     ],
 )
 def test_spec_with_one_fault_names_field_and_value(body: dict[str, Any], field: str, text: str) -> None:
