@@ -46,7 +46,7 @@ FULL_SPEC: dict[str, Any] = {
         "precision": "bfloat16",
         "min_steps": 200,
     },
-    "sampling": {"within": "class_balanced"},
+    "sampling": {"within": "class_balanced", "across": "temperature", "temperature": 3.0, "mixing": "one_task"},
     "split": {"validation": 0.2, "test": 0.15, "seed": 7},
     "max_tokens": 64,
     "baselines": False,
@@ -80,6 +80,8 @@ def test_every_enum_value_has_a_short_name_that_comes_back() -> None:
         ("layerwise_lr", "anchor", ["bottom", "top"]),
         ("optimizer", "precision", ["auto", "float32", "bfloat16"]),
         ("sampling", "within", ["natural", "class_balanced"]),
+        ("sampling", "across", ["proportional", "temperature", "round_robin"]),
+        ("sampling", "mixing", ["mixed", "one_task"]),
     ]:
         for value in values:
             assert message_to_spec(spec_to_message({field: {name: value}})) == {field: {name: value}}
