@@ -29,6 +29,8 @@ from server.rpc.health import Health
 from server.rpc.inference import InferenceServicer
 from server.rpc.interceptor import ErrorInterceptor
 from server.rpc.models import ModelServicer
+from server.rpc.open_inference.servicer import OpenInferenceServicer
+from server.rpc.open_inference.v2 import inference_pb2_grpc as open_inference_pb2_grpc
 from server.rpc.requests import Limits
 from server.rpc.training import TrainingServicer
 from server.settings import ServerSettings
@@ -67,17 +69,16 @@ class Application:
             RuntimeError: if the address cannot be bound.
         """
         self._build()
-        await self._health.start()
         self.port = self._server.add_insecure_port(self._settings.server_listen)
         await self._server.start()
         self._compute.start()
-        await self._health.serve(health_names.OVERALL, health_names.TRAINING, health_names.MODELS)
+        self._health.serve(*health_names.ACCEPTING)
         self._spawn(self._models.run())
         log.info("listening", address=self._settings.server_listen, port=self.port, device=str(self._device))
 
     async def stop(self) -> None:
         log.info("draining", seconds=self._settings.server_drain_s)
-        await self._health.stop()
+        self._health.drain()
         for task in self._tasks:
             task.cancel()
         await self._drain()
@@ -131,6 +132,14 @@ class Application:
         )
         inference = InferenceServicer(self._models, self._scheduler, limits)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, self._server)
+        open_inference = OpenInferenceServicer(
+            self._models,
+            inference,
+            limits,
+            code_version(),
+            lambda: self._health.is_serving(health_names.OPEN_INFERENCE),
+        )
+        open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, self._server)
         training_pb2_grpc.add_TrainingServiceServicer_to_server(TrainingServicer(book, self._blocking), self._server)
         identity = {
             "server_version": code_version(),
@@ -143,9 +152,9 @@ class Application:
         self._add_standard_services()
 
     def _add_standard_services(self) -> None:
-        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if self._settings.server_reflection:
-            ours = (health_names.INFERENCE, health_names.TRAINING, health_names.MODELS)
+            ours = (*health_names.COMPUTING, health_names.TRAINING, health_names.MODELS)
             health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
             reflection.enable_server_reflection((*ours, health, reflection.SERVICE_NAME), self._server)
 
@@ -155,11 +164,11 @@ class Application:
         return len(os.sched_getaffinity(0)) if self._device.type == "cpu" else 1
 
     def _on_serving(self) -> None:
-        self._spawn(self._health.serve(health_names.INFERENCE))
+        self._health.serve(*health_names.COMPUTING)
 
     def _on_compute_death(self, error: BaseException) -> None:
         log.error("inference is down: a compute worker died", error=repr(error))
-        self._spawn(self._health.fail(health_names.INFERENCE))
+        self._health.fail(*health_names.COMPUTING)
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -9,6 +9,7 @@
     ├── QueueFullError           the queue is full; try again after a pause
     ├── DeadlineError            the caller's deadline has passed; the work was not run
     ├── UnavailableError         loading, draining, store or broker away
+    │   └── DrainingError        this server ends; another one, or the next, will answer
     ├── StoreError               the store could not be read or written
     │   ├── CorruptArtifactError bytes, hashes, labels or probe outputs disagree with the manifest
     │   └── SchemaVersionError   a record of a version that this code does not know
@@ -108,6 +109,17 @@ class UnavailableError(PolyheadError):
     """Loading, draining, or the store or the broker is away. Try again later."""
 
     code = "UNAVAILABLE"
+
+
+class DrainingError(UnavailableError):
+    """This server ends and takes no more work. `retry_after_s` is a hint, in seconds."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message, retry_after_s)
+
+    @property
+    def retry_after_s(self) -> float:
+        return float(self.args[1])
 
 
 class StoreError(PolyheadError):

@@ -1,4 +1,7 @@
-"""Generate the gRPC stubs under polyhead/ from proto/, or check that the committed ones are current.
+"""Generate the gRPC stubs from proto/, or check that the committed ones are current.
+
+proto/polyhead becomes polyhead/, for clients and server; proto/open_inference becomes server/rpc/open_inference/, for
+the server alone: the client must not register the package `inference`, which other clients bring themselves.
 
 python tools/generate_stubs.py .            write them
 python tools/generate_stubs.py --check .    exit 1 and name the files that differ
@@ -15,18 +18,24 @@ from pathlib import Path
 
 from grpc_tools import protoc
 
+#: Folder of proto/ -> package of the stubs.
+PACKAGES = {"polyhead": "polyhead", "open_inference": "server/rpc/open_inference"}
 PLUGINS = ("python", "grpc_python", "mypy", "mypy_grpc")
 
 
 def generate(root: Path, target: Path) -> list[Path]:
     """Write the stubs for every .proto of `root`/proto below `target`; return their relative paths."""
     source = root / "proto"
-    protos = sorted(str(path) for path in source.rglob("*.proto"))
+    protos = [
+        f"{package}/{path.relative_to(source / folder)}"
+        for folder, package in PACKAGES.items()
+        for path in sorted((source / folder).rglob("*.proto"))
+    ]
     well_known = str(files("grpc_tools") / "_proto")
     scripts = Path(sys.executable).parent
     command = [
         "protoc",
-        f"-I{source}",
+        *(f"-I{package}={source / folder}" for folder, package in PACKAGES.items()),
         f"-I{well_known}",
         *(f"--{plugin}_out={target}" for plugin in PLUGINS),
         *(f"--plugin=protoc-gen-{name}={scripts / f'protoc-gen-{name}'}" for name in ("mypy", "mypy_grpc")),
@@ -46,7 +55,12 @@ def drifted(root: Path) -> list[str]:
             for path in fresh
             if not (root / path).exists() or not filecmp.cmp(root / path, Path(scratch) / path, shallow=False)
         ]
-    committed = {path.relative_to(root) for path in (root / "polyhead").rglob("*_pb2*.py*") if path.suffix != ".pyc"}
+    committed = {
+        path.relative_to(root)
+        for package in PACKAGES.values()
+        for path in (root / package).rglob("*_pb2*.py*")
+        if path.suffix != ".pyc"
+    }
     return wrong + sorted(str(path) for path in committed - set(fresh))
 
 

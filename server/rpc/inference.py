@@ -32,7 +32,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         snapshot = self._models.snapshot()
         requests.check_encoder(request.expect_encoder_id, snapshot)
         task_indices = requests.select_tasks(request.tasks, snapshot)
-        answer = await self._run(snapshot, request.sentences, request.truncation, context)
+        answer = await self.run(snapshot, request.sentences, request.truncation, context)
         return responses.predict_response(snapshot, task_indices, answer, request.include_embedding, started_s)
 
     async def Embed(self, request: inference_pb2.EmbedRequest, context: Context) -> inference_pb2.EmbedResponse:
@@ -42,11 +42,11 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         snapshot = self._models.snapshot()
         requests.refuse(requests.check_dimensions(request.dimensions, snapshot))
         requests.check_encoder(request.expect_encoder_id, snapshot)
-        answer = await self._run(snapshot, request.sentences, request.truncation, context)
+        answer = await self.run(snapshot, request.sentences, request.truncation, context)
         normalize = request.normalize if request.HasField("normalize") else True
         return responses.embed_response(snapshot, answer, request.dimensions, normalize, started_s)
 
-    async def _run(self, snapshot: Snapshot, sentences: Sequence[str], truncation: int, context: Context) -> Answer:
+    async def run(self, snapshot: Snapshot, sentences: Sequence[str], truncation: int, context: Context) -> Answer:
         remaining_s = context.time_remaining()
         deadline_s = None if remaining_s is None else time.monotonic() + remaining_s
         check = None

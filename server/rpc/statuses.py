@@ -20,6 +20,7 @@ STATUS_OF: dict[type[errors.PolyheadError], grpc.StatusCode] = {
     errors.QueueFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineError: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
+    errors.DrainingError: grpc.StatusCode.UNAVAILABLE,
     errors.StoreError: grpc.StatusCode.UNAVAILABLE,
     errors.CorruptArtifactError: grpc.StatusCode.UNAVAILABLE,
     errors.SchemaVersionError: grpc.StatusCode.UNAVAILABLE,
@@ -37,7 +38,7 @@ def status_of(error: errors.PolyheadError) -> grpc.StatusCode:
 
 
 def details_of(error: errors.PolyheadError) -> bytes:
-    """A serialised google.rpc.Status: BadRequest with every violation, RetryInfo for a full queue."""
+    """A serialised google.rpc.Status: BadRequest with every violation, RetryInfo where a pause helps."""
     status = status_pb2.Status(code=status_of(error).value[0], message=error.message)
     if isinstance(error, errors.InvalidInputError):
         bad = error_details_pb2.BadRequest(
@@ -47,7 +48,7 @@ def details_of(error: errors.PolyheadError) -> bytes:
             ]
         )
         _attach(status, bad)
-    if isinstance(error, errors.QueueFullError):
+    if isinstance(error, errors.QueueFullError | errors.DrainingError):
         delay = Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         _attach(status, error_details_pb2.RetryInfo(retry_delay=delay))

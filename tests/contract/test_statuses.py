@@ -18,6 +18,7 @@ PROMISED = {
     errors.QueueFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineError: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
+    errors.DrainingError: grpc.StatusCode.UNAVAILABLE,
     errors.StoreError: grpc.StatusCode.UNAVAILABLE,
 }
 
@@ -47,9 +48,10 @@ def test_bad_input_carries_every_violation() -> None:
     assert [(v.field, v.description) for v in bad.field_violations] == [("a", "x"), ("b[1]", "y")]
 
 
-def test_full_queue_carries_retry_info() -> None:
-    """A client that honours it comes back when there is room."""
-    status = status_pb2.Status.FromString(details_of(errors.QueueFullError("full", 1.5)))
+@pytest.mark.parametrize("error", [errors.QueueFullError("full", 1.5), errors.DrainingError("draining", 1.5)])
+def test_error_that_passes_carries_retry_info(error: errors.PolyheadError) -> None:
+    """A client that honours it comes back when there is room, or another server."""
+    status = status_pb2.Status.FromString(details_of(error))
     retry = error_details_pb2.RetryInfo()
     assert status.details[0].Unpack(retry)
     assert retry.retry_delay.ToTimedelta().total_seconds() == 1.5

@@ -18,6 +18,18 @@ async def test_health_watch_tells_the_state_of_now(server: RunningServer) -> Non
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_health_watch_goes_on_when_another_watcher_leaves_or_does_not_read(server: RunningServer) -> None:
+    """Load balancers come and go, and one may hang: the others must still learn that the server drains."""
+    stub = health_pb2_grpc.HealthStub(server.channel)
+    stays, leaves, hangs = (stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(3))
+    for call in (stays, leaves):
+        assert (await call.read()).status == health_pb2.HealthCheckResponse.SERVING
+    leaves.cancel()
+    await server.application.stop()
+    assert (await stays.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    hangs.cancel()
+
+
 async def test_health_check_of_the_container_finds_a_serving_server(server: RunningServer) -> None:
     """A container that serves must not count as unhealthy, whatever address it was told to listen on."""
     port = server.target.rpartition(":")[2]

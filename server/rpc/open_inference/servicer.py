@@ -1,0 +1,121 @@
+"""GRPCInferenceService: one model named `polyhead`, on the same path as Predict and Embed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from polyhead.v1 import inference_pb2 as polyhead_pb2
+from server.models.manager import ModelManager
+from server.models.snapshot import Snapshot
+from server.rpc import requests
+from server.rpc.inference import InferenceServicer
+from server.rpc.open_inference.outputs import infer_response, outputs_of, select_outputs
+from server.rpc.open_inference.text_input import BYTES, INPUT, sentences_of
+from server.rpc.open_inference.v2 import inference_pb2, inference_pb2_grpc
+from shared.errors import FailedPreconditionError, NotFoundError, PolyheadError, Violation
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+MODEL_NAME = "polyhead"
+#: In the form that the specification asks for, <project>_<format>. It is information only.
+PLATFORM = "pytorch_safetensors"
+_TRUNCATIONS: dict[str, int] = {
+    "": polyhead_pb2.TRUNCATION_UNSPECIFIED,
+    "truncate": polyhead_pb2.TRUNCATION_TRUNCATE,
+    "refuse": polyhead_pb2.TRUNCATION_REFUSE,
+}
+
+
+class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
+    """`is_ready` says whether inference serves now. Errors are raised, as in the other servicers."""
+
+    def __init__(
+        self,
+        models: ModelManager,
+        inference: InferenceServicer,
+        limits: requests.Limits,
+        server_version: str,
+        is_ready: Callable[[], bool],
+    ) -> None:
+        self._models = models
+        self._inference = inference
+        self._limits = limits
+        self._server_version = server_version
+        self._is_ready = is_ready
+
+    async def ServerLive(
+        self, request: inference_pb2.ServerLiveRequest, context: Context
+    ) -> inference_pb2.ServerLiveResponse:
+        return inference_pb2.ServerLiveResponse(live=True)
+
+    async def ServerReady(
+        self, request: inference_pb2.ServerReadyRequest, context: Context
+    ) -> inference_pb2.ServerReadyResponse:
+        return inference_pb2.ServerReadyResponse(ready=self._is_ready())
+
+    async def ModelReady(
+        self, request: inference_pb2.ModelReadyRequest, context: Context
+    ) -> inference_pb2.ModelReadyResponse:
+        try:
+            self._acquire(request.name, request.version)
+        except PolyheadError:
+            return inference_pb2.ModelReadyResponse(ready=False)
+        return inference_pb2.ModelReadyResponse(ready=self._is_ready())
+
+    async def ServerMetadata(
+        self, request: inference_pb2.ServerMetadataRequest, context: Context
+    ) -> inference_pb2.ServerMetadataResponse:
+        return inference_pb2.ServerMetadataResponse(name=MODEL_NAME, version=self._server_version)
+
+    async def ModelMetadata(
+        self, request: inference_pb2.ModelMetadataRequest, context: Context
+    ) -> inference_pb2.ModelMetadataResponse:
+        snapshot = self._acquire(request.name, request.version)
+        tensor = inference_pb2.ModelMetadataResponse.TensorMetadata
+        return inference_pb2.ModelMetadataResponse(
+            name=MODEL_NAME,
+            versions=[str(snapshot.version)],
+            platform=PLATFORM,
+            inputs=[tensor(name=INPUT, datatype=BYTES, shape=[-1])],
+            outputs=[
+                tensor(name=output.name, datatype=output.datatype, shape=[-1, *output.width])
+                for output in outputs_of(snapshot)
+            ],
+        )
+
+    async def ModelInfer(
+        self, request: inference_pb2.ModelInferRequest, context: Context
+    ) -> inference_pb2.ModelInferResponse:
+        sentences = sentences_of(request)
+        truncation = _truncation(request)
+        found = requests.check_sentences(sentences, truncation, self._limits)
+        requests.refuse([Violation(INPUT + v.field.removeprefix("sentences"), v.description) for v in found])
+        snapshot = self._acquire(request.model_name, request.model_version)
+        requests.check_encoder(request.parameters["expect_encoder_id"].string_param, snapshot)
+        outputs = select_outputs(request, snapshot)
+        answer = await self._inference.run(snapshot, sentences, truncation, context)
+        return infer_response(request, snapshot, outputs, answer)
+
+    def _acquire(self, name: str, version: str) -> Snapshot:
+        """
+        Raises:
+            NotFoundError: if the model's name is not ours.
+            FailedPreconditionError: if that version is not loaded.
+            UnavailableError: while no model is loaded.
+        """
+        if name != MODEL_NAME:
+            raise NotFoundError(f"no model {name!r}; this server has one, named {MODEL_NAME!r}")
+        snapshot = self._models.snapshot()
+        if version not in ("", "stable", str(snapshot.version)):
+            raise FailedPreconditionError(f"version {version!r} is not loaded; loaded is {snapshot.version}")
+        return snapshot
+
+
+def _truncation(request: inference_pb2.ModelInferRequest) -> int:
+    word = request.parameters["truncation"].string_param
+    if word not in _TRUNCATIONS:
+        requests.refuse([Violation("parameters[truncation]", f"is {word!r}; use 'truncate' or 'refuse'")])
+    return _TRUNCATIONS[word]
