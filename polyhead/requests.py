@@ -81,6 +81,10 @@ def watch_request(job_id: str) -> training_pb2.WatchJobRequest:
     return training_pb2.WatchJobRequest(job_id=arguments.text("job_id", job_id))
 
 
+def cancel_request(job_id: str) -> training_pb2.CancelJobRequest:
+    return training_pb2.CancelJobRequest(job_id=arguments.text("job_id", job_id))
+
+
 class _Page(Protocol):
     @property
     def next_page_token(self) -> str: ...

@@ -13,7 +13,7 @@ from polyhead.v1 import training_pb2, training_pb2_grpc
 
 
 class AsyncTrainingCalls(AsyncConnection):
-    """Jobs: submit, read, list, watch."""
+    """Jobs: submit, read, cancel, list, watch."""
 
     @cached_property
     def _training(self) -> training_pb2_grpc.TrainingServiceAsyncStub:
@@ -56,6 +56,17 @@ class AsyncTrainingCalls(AsyncConnection):
 
     async def get_job(self, job_id: str, *, timeout_s: float | None = None) -> results.Job:
         return readers.read_job(await self._call(self._training.GetJob, requests.job_request(job_id), timeout_s))
+
+    async def cancel_job(self, job_id: str, *, timeout_s: float | None = None) -> results.Job:
+        """End a job without a model: a queued one at once, a running one within a second or so.
+
+        Returns it as it is then: CANCELLED, or RUNNING with `cancel_requested`. Repeating the call is safe.
+
+        Raises:
+            NotFoundError: if there is no such job.
+            FailedPreconditionError: if it has succeeded or failed already.
+        """
+        return readers.read_job(await self._call(self._training.CancelJob, requests.cancel_request(job_id), timeout_s))
 
     async def list_jobs(self, limit: int = 50, *, timeout_s: float | None = None) -> list[results.Job]:
         """Jobs, newest first."""

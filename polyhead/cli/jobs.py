@@ -1,4 +1,4 @@
-"""`polyhead jobs list | show | watch`."""
+"""`polyhead jobs list | show | watch | cancel`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 import yaml
 
-from polyhead.cli.output import local_time, out, print_json, to_plain
+from polyhead.cli.exits import ExitStatus
+from polyhead.cli.output import errors_out, local_time, out, print_json, to_plain
 from polyhead.cli.progress import follow
 from polyhead.cli.session import connect
 from polyhead.cli.tables import jobs_table
 from polyhead.cli.training import fail_unless_it_may_succeed, finish, wait_until_served, watch_to_end
-from polyhead.results import Job
+from polyhead.results import Job, JobState
 
 app = typer.Typer(help="Training jobs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -61,6 +62,31 @@ def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> Non
         else:
             finish(job, as_json=False)
         wait_until_served(client, job, as_json)
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    job_id: JobId,
+    wait: Annotated[bool, typer.Option(help="Return when a running job has been stopped.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """End a queued or running job; nothing of it is published. Cancelling a cancelled job again is fine."""
+    with connect(context) as client:
+        job = client.cancel_job(job_id)
+        if wait and not job.is_finished:
+            errors_out.print(f"job {job.id} is running; waiting for its worker to stop it ...")
+            job = follow(client, job_id, lambda _: None)
+    if as_json:
+        print_json(job)
+    elif job.state is JobState.CANCELLED:
+        out.print(f"job {job.id} is cancelled")
+    elif job.is_finished:
+        errors_out.print(f"error: job {job.id} has {job.state.value.lower()} before it could be stopped", style="red")
+    else:
+        out.print(f"job {job.id} will be stopped by its worker; see: polyhead jobs show {job.id}")
+    if job.is_finished and job.state is not JobState.CANCELLED:
+        raise typer.Exit(ExitStatus.FAILED)
 
 
 def _print_line(job: Job) -> None:

@@ -112,7 +112,8 @@ def _stage_or_error(job: Job) -> str:
     if job.is_finished or not job.progress:
         return "-"
     progress = job.progress
-    return f"{progress.stage} {progress.step}/{progress.steps}" if progress.steps else progress.stage
+    stage = f"{progress.stage} {progress.step}/{progress.steps}" if progress.steps else progress.stage
+    return f"cancelling, {stage}" if job.cancel_requested else stage
 
 
 def versions_table(versions: Sequence[Version]) -> Table:

@@ -24,6 +24,7 @@ def read_job(message: training_pb2.Job) -> results.Job:
         report=from_struct(message.report),
         version=message.version,
         error=results.JobError(message.error.code, message.error.message) if message.HasField("error") else None,
+        cancel_requested=message.cancel_requested,
     )
 
 

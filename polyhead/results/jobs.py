@@ -61,6 +61,8 @@ class Job:
     #: The published version; 0 until it is published.
     version: int
     error: JobError | None
+    #: Somebody asked for its end, and its worker has not stopped it yet.
+    cancel_requested: bool = False
 
     @property
     def is_finished(self) -> bool:

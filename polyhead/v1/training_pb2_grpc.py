@@ -54,6 +54,11 @@ class TrainingServiceStub(object):
                 request_serializer=polyhead_dot_v1_dot_training__pb2.WatchJobRequest.SerializeToString,
                 response_deserializer=polyhead_dot_v1_dot_training__pb2.Job.FromString,
                 _registered_method=True)
+        self.CancelJob = channel.unary_unary(
+                '/polyhead.v1.TrainingService/CancelJob',
+                request_serializer=polyhead_dot_v1_dot_training__pb2.CancelJobRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_training__pb2.Job.FromString,
+                _registered_method=True)
 
 
 class TrainingServiceServicer(object):
@@ -91,6 +96,17 @@ class TrainingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelJob(self, request, context):
+        """Ends a job without a model. A queued one is CANCELLED when the call returns; a running one is stopped by its worker
+        within a second or so, and has cancel_requested set until then. Repeating the call is safe.
+
+        NOT_FOUND            no such job
+        FAILED_PRECONDITION  it has succeeded or failed already
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +128,11 @@ def add_TrainingServiceServicer_to_server(servicer, server):
             'WatchJob': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJob,
                     request_deserializer=polyhead_dot_v1_dot_training__pb2.WatchJobRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_training__pb2.Job.SerializeToString,
+            ),
+            'CancelJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJob,
+                    request_deserializer=polyhead_dot_v1_dot_training__pb2.CancelJobRequest.FromString,
                     response_serializer=polyhead_dot_v1_dot_training__pb2.Job.SerializeToString,
             ),
     }
@@ -222,6 +243,33 @@ class TrainingService(object):
             target,
             '/polyhead.v1.TrainingService/WatchJob',
             polyhead_dot_v1_dot_training__pb2.WatchJobRequest.SerializeToString,
+            polyhead_dot_v1_dot_training__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polyhead.v1.TrainingService/CancelJob',
+            polyhead_dot_v1_dot_training__pb2.CancelJobRequest.SerializeToString,
             polyhead_dot_v1_dot_training__pb2.Job.FromString,
             options,
             channel_credentials,

@@ -44,6 +44,13 @@ class TrainingServiceStub:
     """Jobs, newest first."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_training_pb2.WatchJobRequest, _training_pb2.Job]
     """Sends the job now and after every change, and ends when the job has finished and, if it succeeded, is published."""
+    CancelJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]
+    """Ends a job without a model. A queued one is CANCELLED when the call returns; a running one is stopped by its worker
+    within a second or so, and has cancel_requested set until then. Repeating the call is safe.
+
+    NOT_FOUND            no such job
+    FAILED_PRECONDITION  it has succeeded or failed already
+    """
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -61,6 +68,13 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """Jobs, newest first."""
     WatchJob: _aio.UnaryStreamMultiCallable[_training_pb2.WatchJobRequest, _training_pb2.Job]  # type: ignore[assignment]
     """Sends the job now and after every change, and ends when the job has finished and, if it succeeded, is published."""
+    CancelJob: _aio.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]  # type: ignore[assignment]
+    """Ends a job without a model. A queued one is CANCELLED when the call returns; a running one is stopped by its worker
+    within a second or so, and has cancel_requested set until then. Repeating the call is safe.
+
+    NOT_FOUND            no such job
+    FAILED_PRECONDITION  it has succeeded or failed already
+    """
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -99,5 +113,18 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_training_pb2.Job], _abc.AsyncIterator[_training_pb2.Job]]:
         """Sends the job now and after every change, and ends when the job has finished and, if it succeeded, is published."""
+
+    @_abc_1.abstractmethod
+    def CancelJob(
+        self,
+        request: _training_pb2.CancelJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
+        """Ends a job without a model. A queued one is CANCELLED when the call returns; a running one is stopped by its worker
+        within a second or so, and has cancel_requested set until then. Repeating the call is safe.
+
+        NOT_FOUND            no such job
+        FAILED_PRECONDITION  it has succeeded or failed already
+        """
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

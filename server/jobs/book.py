@@ -29,6 +29,7 @@ class JobView:
     job: Job
     progress: JobProgress | None
     version: int
+    cancel_requested: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -72,6 +73,15 @@ class JobBook:
         """
         return self._view(self._jobs.get(job_id))
 
+    def cancel_blocking(self, job_id: str) -> JobView:
+        """Cancel a queued job, or ask the worker of a running one to stop it.
+
+        Raises:
+            NotFoundError: if there is no such job.
+            FailedPreconditionError: if it has ended otherwise.
+        """
+        return self._view(self._jobs.cancel(job_id))
+
     def find_blocking(self, job_id: str) -> JobView | None:
         """As `get_blocking`, but None for a job whose records cannot be read: one must not hide all others."""
         try:
@@ -95,11 +105,12 @@ class JobBook:
             log.warning("a job is left out of the list", job_id=job_id, error=str(error))
 
     def _view(self, job: Job) -> JobView:
-        progress = self._progress(job) if job.state is JobState.RUNNING else None
+        is_running = job.state is JobState.RUNNING
+        progress = self._progress(job) if is_running else None
         version = 0
         if job.state is JobState.SUCCEEDED:
             version = self._released_version(job.job_id)
-        return JobView(job, progress, version)
+        return JobView(job, progress, version, is_running and self._jobs.is_cancel_requested(job.job_id))
 
     def _released_version(self, job_id: str) -> int:
         """The job's version, once a release has settled what becomes of it."""

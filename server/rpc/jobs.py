@@ -19,6 +19,7 @@ def job_message(view: JobView) -> training_pb2.Job:
         submitted_at=timestamp(job.accepted.created_at),
         spec=spec_to_message(job.accepted.spec.model_dump(mode="json")),
         version=view.version,
+        cancel_requested=view.cancel_requested,
     )
     if result is not None:
         message.finished_at.CopyFrom(timestamp(result.created_at))

@@ -48,6 +48,9 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Context) -> training_pb2.Job:
         return job_message(await self._get(request.job_id))
 
+    async def CancelJob(self, request: training_pb2.CancelJobRequest, context: Context) -> training_pb2.Job:
+        return job_message(await self._off_loop(lambda: self._book.cancel_blocking(request.job_id)))
+
     async def ListJobs(self, request: training_pb2.ListJobsRequest, context: Context) -> training_pb2.ListJobsResponse:
         ids = await self._off_loop(self._book.ids_by_age_blocking)
         numbers, token = page(len(ids), request.page_size, request.page_token)

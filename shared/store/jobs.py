@@ -2,6 +2,9 @@
 
 The entry number is the fencing token. An attempt holds claim k and ends by creating k+1; whoever takes over creates
 k+1 as a new claim. One of them wins, and the other stops.
+
+Cancelling follows the same rule: a job that nobody works on gets a CANCELLED result as its next entry; for a running
+one a wish is recorded beside the log, which its worker obeys, as does whoever would claim the job next.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from shared.errors import AlreadyExistsError, NotFoundError
+from shared.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from shared.spec import JobSpec
 from shared.store.folder import FolderStore, KeyMissingError
 from shared.store.log import DenseLog
@@ -32,6 +35,10 @@ class SpecRecord(Record):
 
     request_id: str
     spec: JobSpec
+
+
+class CancelRecord(Record):
+    """jobs/<job_id>/cancel.json: somebody wishes that a running job ends."""
 
 
 class JobEntry(Record):
@@ -131,6 +138,42 @@ class JobStore:
             raise NotFoundError(f"no job {job_id!r}") from None
         return Job(job_id, accepted, tuple(self.log(job_id).entries()))
 
+    def cancel(self, job_id: str) -> Job:
+        """Cancel the job if nobody works on it, else leave the wish; return the job as it is then. Idempotent.
+
+        Raises:
+            NotFoundError: if there is no such job.
+            FailedPreconditionError: if it has ended otherwise.
+        """
+        if self.get(job_id).state is JobState.RUNNING:
+            create_record(self._store, _cancel_key(job_id), CancelRecord())
+        self.log(job_id).append(_cancelled_unless_busy)
+        job = self.get(job_id)
+        if job.state is JobState.RUNNING and not self.is_cancel_requested(job_id):
+            return self.cancel(job_id)  # claimed between the first look and the second
+        if job.state in (JobState.SUCCEEDED, JobState.FAILED):
+            raise FailedPreconditionError(
+                f"job {job_id} has {job.state.lower()} already; only an open job is cancelled"
+            )
+        return job
+
+    def is_cancel_requested(self, job_id: str) -> bool:
+        """Whether somebody wished for the job's end while it ran."""
+        return self._store.exists(_cancel_key(job_id))
+
     def job_ids(self) -> Sequence[str]:
         """Ids of all accepted jobs, in no meaningful order."""
         return [job_id for job_id in self._store.list("jobs") if self._store.exists(f"jobs/{job_id}/spec.json")]
+
+
+def cancelled(worker: str = "") -> JobEntry:
+    """The result of a job that was cancelled."""
+    return JobEntry(kind="result", worker=worker, state=JobState.CANCELLED)
+
+
+def _cancelled_unless_busy(entries: Sequence[JobEntry]) -> JobEntry | None:
+    return cancelled() if not entries or entries[-1].kind == "failure" else None
+
+
+def _cancel_key(job_id: str) -> str:
+    return f"jobs/{job_id}/cancel.json"

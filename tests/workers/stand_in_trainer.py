@@ -1,7 +1,8 @@
 """A trainer that trains nothing: speaks the protocol and ends as the job's data path says.
 
 `succeed` | `wait` (until the file that `open_gate` makes) | `wait-first` (as wait in the first attempt, then succeed) |
-`die-first` | `die` (kill -9 itself) | `refuse` (not retryable) | `fail` (retryable) | `mute` | `chatter`.
+`die-first` | `die` (kill -9 itself) | `refuse` (not retryable) | `fail` (retryable) | `mute` | `chatter` |
+`cancel-and-succeed` (somebody cancels the job at the last moment).
 Every run adds a line "job claim pid" to runs.txt beside the store.
 """
 
@@ -40,6 +41,8 @@ def main() -> None:
         return
     if plan == "wait" or (plan == "wait-first" and work.claim == 1):
         wait_for(store.root.parent / f"gate-{work.job_id}")
+    if plan == "cancel-and-succeed":
+        JobStore(store).cancel(work.job_id)
     say(
         Result(
             artifact_id=f"{work.job_id}-{work.claim}",

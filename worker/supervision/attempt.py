@@ -1,7 +1,8 @@
 """One attempt: runs the trainer and listens to it until it has ended or must.
 
-Owns the trainer's life under one claim, and the reasons to end it early: the worker stops, the lease is lost, somebody
-wrote a higher entry into the job's log. Writes nothing to the store. Runs in the supervising thread.
+Owns the trainer's life under one claim, and the reasons to end it early: the job is cancelled, the worker stops, the
+lease is lost, somebody wrote a higher entry into the job's log. Writes nothing to the store. Runs in the supervising
+thread.
 """
 
 from __future__ import annotations
@@ -43,19 +44,32 @@ class Abandoned:
     reason: str
 
 
-Outcome = Result | Failure | Abandoned
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The attempt was ended because somebody cancelled the job."""
+
+
+Outcome = Result | Failure | Abandoned | Cancelled
 
 
 class Attempt:
-    """Runs once. `is_outrun` says whether the job's log has gone beyond this attempt's claim."""
+    """Runs once."""
 
     def __init__(
-        self, work: TrainerInput, lease: Lease, board: ProgressBoard, is_outrun: Callable[[], bool], stop: StopSignal
+        self,
+        work: TrainerInput,
+        lease: Lease,
+        board: ProgressBoard,
+        is_outrun: Callable[[], bool],
+        is_cancelled: Callable[[], bool],
+        stop: StopSignal,
     ) -> None:
+        """`is_outrun`: the log has gone beyond this attempt's claim. `is_cancelled`: somebody cancelled the job."""
         self._work = work
         self._lease = lease
         self._board = board
         self._is_outrun = is_outrun
+        self._is_cancelled = is_cancelled
         self._stop = stop
         self._log = _log.bind(job_id=work.job_id, claim=work.claim)
         self._progress: Progress | None = None
@@ -80,6 +94,9 @@ class Attempt:
     def _listen(self, child: ChildProcess, keeper: LeaseKeeper) -> Outcome:
         self._log.info("trainer started", pid=child.pid, threads=self._work.threads)
         while self._outcome is None and child.is_running():
+            if self._is_cancelled():
+                self._log.info("trainer is stopped", reason="the job was cancelled")
+                return Cancelled()
             reason = self._reason_to_end(keeper)
             if reason:
                 self._log.warning("trainer is stopped", reason=reason)

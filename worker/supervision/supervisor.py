@@ -20,9 +20,9 @@ import structlog
 from shared.doorbell import Doorbell
 from shared.errors import NotFoundError, StoreError, UnavailableError
 from shared.progress import ProgressBoard
-from shared.store.jobs import JobEntry, JobState, JobStore
+from shared.store.jobs import JobEntry, JobState, JobStore, cancelled
 from shared.store.log import DenseLog
-from worker.supervision.attempt import Abandoned, Attempt, Outcome
+from worker.supervision.attempt import Abandoned, Attempt, Cancelled, Outcome
 from worker.supervision.lease import Lease, LeaseOffice, release_quietly
 from worker.supervision.stop_signal import StopSignal
 from worker.training.protocol import Failure, Result, TrainerInput
@@ -123,7 +123,7 @@ class Supervisor:
     def _work(self, job_id: str, lease: Lease) -> bool:
         """Claim, train, record; True if the job needs another attempt."""
         log = self._jobs.log(job_id)
-        claim = self._claim(log)
+        claim = self._claim(job_id, log)
         if claim is None:
             return False
         settings = self._settings
@@ -136,18 +136,25 @@ class Supervisor:
             threads=settings.threads,
             device=settings.device,
         )
-        attempt = Attempt(work, lease, self._board, lambda: len(log.entries()) > claim, self._stop)
+        attempt = Attempt(
+            work,
+            lease,
+            self._board,
+            is_outrun=lambda: len(log.entries()) > claim,
+            is_cancelled=lambda: self._jobs.is_cancel_requested(job_id),
+            stop=self._stop,
+        )
         outcome = attempt.run(self._command)
         if isinstance(outcome, Abandoned):
             return True
-        entry = self._entry(outcome, log)
+        entry = self._entry(job_id, outcome, log)
         if self._record(log, claim, entry, job_id) and entry.kind == "result":
             self._roll_forward()
             return False
         return entry.kind == "failure"
 
-    def _claim(self, log: DenseLog[JobEntry]) -> int | None:
-        """Append a claim; None if the job is finished or has no attempt left.
+    def _claim(self, job_id: str, log: DenseLog[JobEntry]) -> int | None:
+        """Append a claim; None if the job is finished, cancelled or has no attempt left.
 
         The lease is ours: a claim that ends the log is one whose lease has run out.
         """
@@ -155,6 +162,8 @@ class Supervisor:
         def decide(entries: Sequence[JobEntry]) -> JobEntry | None:
             if entries and entries[-1].kind == "result":
                 return None
+            if self._jobs.is_cancel_requested(job_id):
+                return cancelled(self._worker)
             failures = [entry for entry in entries if entry.kind == "failure"]
             if len(failures) >= self._settings.max_attempts:
                 return self._failed(failures[-1].error_code, failures[-1].error_message)
@@ -165,7 +174,10 @@ class Supervisor:
         number = log.append(decide)
         return number if number is not None and log.entries()[number - 1].kind == "claim" else None
 
-    def _entry(self, outcome: Outcome, log: DenseLog[JobEntry]) -> JobEntry:
+    def _entry(self, job_id: str, outcome: Outcome, log: DenseLog[JobEntry]) -> JobEntry:
+        # Also if the trainer ended by itself meanwhile: who cancelled a job does not expect it to be published.
+        if isinstance(outcome, Cancelled) or self._jobs.is_cancel_requested(job_id):
+            return cancelled(self._worker)
         if isinstance(outcome, Result):
             return JobEntry(
                 kind="result",

@@ -196,6 +196,16 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
             await refuse(context, grpc.StatusCode.NOT_FOUND, "no job 'missing'")
         return self._end(request.job_id)
 
+    async def CancelJob(self, request: training_pb2.CancelJobRequest, context: Any) -> training_pb2.Job:
+        """`running...` is told to stop and then watched to its end, `done...` has succeeded, others are queued."""
+        if request.job_id.startswith("done"):
+            await refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "job has succeeded already")
+        if request.job_id.startswith("running"):
+            job = self.job(request.job_id, training_pb2.JOB_STATE_RUNNING, attempt=1)
+            job.cancel_requested = True
+            return job
+        return self.job(request.job_id, training_pb2.JOB_STATE_CANCELLED)
+
     async def ListJobs(self, request: training_pb2.ListJobsRequest, context: Any) -> training_pb2.ListJobsResponse:
         """Six hundred jobs in pages, as asked."""
         start = int(request.page_token or 0)
@@ -226,6 +236,8 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
         yield self._end(request.job_id)
 
     def _end(self, job_id: str) -> training_pb2.Job:
+        if job_id.startswith("running"):
+            return self.job(job_id, training_pb2.JOB_STATE_CANCELLED, attempt=1)
         if job_id.startswith("fail"):
             job = self.job(job_id, training_pb2.JOB_STATE_FAILED, attempt=1)
             job.error.CopyFrom(training_pb2.JobError(code="INVALID_DATA", message="train.csv row 7: no text"))

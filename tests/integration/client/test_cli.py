@@ -338,3 +338,18 @@ def test_command_line_without_its_extra_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 2
     assert "polyhead[client]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("job_id", "status", "words"),
+    [
+        ("job1", 0, "job job1 is cancelled"),
+        ("running1", 0, "job running1 is cancelled"),
+        ("done1", 1, "succeeded already"),
+    ],
+)
+def test_jobs_cancel_waits_for_the_end_and_says_it(server: FakeServer, job_id: str, status: int, words: str) -> None:
+    """A script that cancels and goes on must not meet the job still running."""
+    done = run(server.target, "jobs", "cancel", job_id)
+    assert (done.returncode == 0) == (status == 0), done.stderr
+    assert words in done.stdout + done.stderr

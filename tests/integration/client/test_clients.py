@@ -74,6 +74,15 @@ def test_get_job_that_succeeded_has_metrics_and_version(call: Driver) -> None:
     assert job.metrics == METRICS
 
 
+def test_cancel_job_returns_the_job_as_it_is_then(call: Driver) -> None:
+    """A queued one has ended; a running one says that it was asked to; a finished one cannot be called back."""
+    assert call("cancel_job", "job1").state is JobState.CANCELLED
+    running = call("cancel_job", "running1")
+    assert (running.state, running.cancel_requested) == (JobState.RUNNING, True)
+    with pytest.raises(polyhead.FailedPreconditionError):
+        call("cancel_job", "done1")
+
+
 def test_list_jobs_beyond_one_page_follows_the_tokens(call: Driver) -> None:
     """The server gives at most 500 in one answer."""
     assert [job.id for job in call("list_jobs", 600)] == [f"job{number}" for number in range(600)]
