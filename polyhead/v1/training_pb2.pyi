@@ -390,6 +390,7 @@ class JobSpec(_message.Message):
     SPLIT_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     BASELINES_FIELD_NUMBER: _builtins.int
+    LORA_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Truncation while training, in tokens. 0: the base model's own limit."""
     baselines: _builtins.bool
@@ -408,6 +409,10 @@ class JobSpec(_message.Message):
     def sampling(self) -> Global___SamplingSpec: ...
     @_builtins.property
     def split(self) -> Global___SplitSpec: ...
+    @_builtins.property
+    def lora(self) -> Global___LoraSpec:
+        """Low-rank adapters in place of full training of the encoder. Unset: none."""
+
     def __init__(
         self,
         *,
@@ -419,10 +424,11 @@ class JobSpec(_message.Message):
         split: Global___SplitSpec | None = ...,
         max_tokens: _builtins.int | None = ...,
         baselines: _builtins.bool | None = ...,
+        lora: Global___LoraSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baselines: _TypeAlias = _typing.Literal["baselines"]  # noqa: Y015
     _WhichOneofArgType__baselines: _TypeAlias = _typing.Literal["_baselines", b"_baselines"]  # noqa: Y015
@@ -590,6 +596,55 @@ class FreezeSpec(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FreezeSpec: _TypeAlias = FreezeSpec  # noqa: Y015
+
+@_typing.final
+class LoraSpec(_message.Message):
+    """LoRA: adapters beside the encoder's frozen weights, merged into them when the training is over. Goes with
+    FREEZE_POLICY_NONE, HEADS and LAYERS; rates of adapters are those of their layers.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RANK_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    DROPOUT_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    rank: _builtins.int
+    """default 8"""
+    alpha: _builtins.float
+    """the adapters' product is scaled by alpha/rank; default 16"""
+    dropout: _builtins.float
+    """on the adapters' input; default 0"""
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`attention` (default), `all_linear`, or the last parts of names of linear modules: `query`."""
+
+    def __init__(
+        self,
+        *,
+        rank: _builtins.int | None = ...,
+        alpha: _builtins.float | None = ...,
+        dropout: _builtins.float | None = ...,
+        targets: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_dropout", b"_dropout", "_rank", b"_rank", "alpha", b"alpha", "dropout", b"dropout", "rank", b"rank"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_dropout", b"_dropout", "_rank", b"_rank", "alpha", b"alpha", "dropout", b"dropout", "rank", b"rank", "targets", b"targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
+    _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
+    _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
+    _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
+
+Global___LoraSpec: _TypeAlias = LoraSpec  # noqa: Y015
 
 @_typing.final
 class LayerwiseSpec(_message.Message):

@@ -17,7 +17,7 @@ def job_message(view: JobView) -> training_pb2.Job:
         state=training_pb2.JobState.Value(f"JOB_STATE_{job.state}"),
         attempt=job.num_claims,
         submitted_at=timestamp(job.accepted.created_at),
-        spec=spec_to_message(job.accepted.spec.model_dump(mode="json")),
+        spec=spec_to_message(job.accepted.spec.model_dump(mode="json", exclude_none=True)),
         version=view.version,
         cancel_requested=view.cancel_requested,
     )

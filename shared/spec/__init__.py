@@ -7,6 +7,7 @@ names and defaults are the recipe format, the stored `jobs/<id>/spec.json` and (
 from shared.spec.data import DataSpec, SplitSpec
 from shared.spec.freezing import FreezeSpec
 from shared.spec.job import JobSpec, misfits
+from shared.spec.lora import LoraSpec
 from shared.spec.optimizing import OptimizerSpec
 from shared.spec.parsing import parse_spec
 from shared.spec.part import Label, Name
@@ -20,6 +21,7 @@ __all__ = [
     "JobSpec",
     "Label",
     "LayerwiseSpec",
+    "LoraSpec",
     "Name",
     "OptimizerSpec",
     "SamplingSpec",

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from shared.errors import Violation
 from shared.spec.data import SplitSpec
 from shared.spec.freezing import FreezeSpec, freeze_misfits
+from shared.spec.lora import LoraSpec, lora_misfits
 from shared.spec.optimizing import OptimizerSpec
 from shared.spec.part import SpecPart, sequence
 from shared.spec.rates import LayerwiseSpec
@@ -30,6 +31,8 @@ class JobSpec(SpecPart):
     max_tokens: Annotated[int, Field(ge=0, le=8192)] = 0
     #: Also score a majority and a TF-IDF + logistic-regression baseline on the same test rows.
     baselines: bool = True
+    #: Adapters in place of full training of the encoder; None: no adapters.
+    lora: LoraSpec | None = None
 
     @field_validator("max_tokens")
     @classmethod
@@ -59,6 +62,9 @@ def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
     sampling = body.get("sampling")
     if isinstance(sampling, Mapping):
         yield from sampling_misfits(sampling)
+    lora = body.get("lora")
+    if isinstance(lora, Mapping):
+        yield from lora_misfits(lora, freeze if isinstance(freeze, Mapping) else {})
 
 
 def summary(violations: Iterable[Violation]) -> str:

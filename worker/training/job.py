@@ -40,7 +40,12 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     data = read_data(spec, [Path(root) for root in work.data_roots], progress)
     prepared = prepare(spec, work.base_model, data, compute, progress)
     groups = rate_groups(prepared.model, spec)
-    trained = _train(prepared, groups, spec, compute, progress) if groups else {"epochs": 0, "steps": 0}
+    training = _describe_training(prepared, groups, compute)
+    training |= _train(prepared, groups, spec, compute, progress) if groups else {"epochs": 0, "steps": 0}
+    if prepared.adapters:
+        moved = prepared.adapters.merge(prepared.model, prepared.corpora.validation, compute)
+        share = training["trainable_parameters"] / training["total_parameters"]
+        training["lora"] = {**prepared.adapters.describe(), "trainable_share": share, "merge_difference": moved}
     evaluation = evaluate_model(prepared.model, prepared.corpora, compute, progress)
     metrics = _compare(spec, data, evaluation, progress)
     described = describe_data([task.name for task in spec.tasks], data)
@@ -49,8 +54,8 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, described, metrics)
     progress.finish()
     report = {
-        **_describe_training(prepared, groups, compute),
-        **trained,
+        **training,
+        "temperatures": {task.name: task.temperature for task in prepared.model.tasks},
         "data": described,
         "validation": evaluation.validation,
         "seconds": progress.seconds,
@@ -103,5 +108,4 @@ def _describe_training(prepared: Prepared, groups: list[RateGroup], compute: Com
         "total_parameters": total,
         "precision": compute.precision,
         "device": str(compute.device),
-        "temperatures": {task.name: task.temperature for task in prepared.model.tasks},
     }

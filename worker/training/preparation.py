@@ -18,6 +18,7 @@ from shared.text import TextEncoder
 from worker.data.loading import TaskData, load_task
 from worker.training.corpus import Corpora, tokenize
 from worker.training.freezing import apply_freezing
+from worker.training.lora import Adapters, add_adapters
 from worker.training.precision import Compute
 from worker.training.progress import ProgressReporter
 
@@ -29,6 +30,8 @@ class Prepared:
     base: BaseModel
     model: MultiTaskModel
     corpora: Corpora
+    #: Inside the model until they are merged; None where the spec asks for none.
+    adapters: Adapters | None = None
 
 
 def read_data(spec: JobSpec, roots: Sequence[Path], progress: ProgressReporter) -> list[TaskData]:
@@ -52,7 +55,7 @@ def prepare(
 
     Raises:
         BaseModelError: if the base model cannot be resolved, read or verified.
-        InvalidInputError: if the spec asks for a longer window than the base model has.
+        InvalidInputError: if the spec asks for layers, modules or a longer window that the base model does not have.
     """
     progress.start("loading model")
     base = load_base_model(base_model)
@@ -60,6 +63,7 @@ def prepare(
     torch.manual_seed(spec.optimizer.seed)
     model = build_model(base, [Task(task.name, task.labels) for task in spec.tasks]).to(compute.device)
     apply_freezing(model, spec.freeze)
+    adapters = add_adapters(model, spec.lora) if spec.lora else None
     tokenizer = base.tokenizer_files["tokenizer.json"]
     # Held-out rows are cut where the server cuts, so that their figures are those of the served model.
     serving = TextEncoder(tokenizer, base.max_tokens)
@@ -68,7 +72,7 @@ def prepare(
         validation=tokenize([task.validation for task in data], serving),
         test=tokenize([task.test for task in data], serving),
     )
-    return Prepared(base, model, corpora)
+    return Prepared(base, model, corpora, adapters)
 
 
 def _training_window(asked: int, base: BaseModel) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from shared.base_model import load_base_model
 from shared.errors import BaseModelError, DataError, InvalidInputError, TrainingError
 from shared.model_files import load_model
 from shared.store.artifacts import ArtifactReader
@@ -127,3 +128,28 @@ def test_job_with_a_window_beyond_the_models_fails(shared_bench: Bench) -> None:
     """Cut in silence, the rows would be others than the spec says."""
     with pytest.raises(InvalidInputError, match="max_tokens: 500 is more than the 66 tokens"):
         shared_bench.train(max_tokens=500)
+
+
+def test_job_with_lora_publishes_merged_weights_and_its_share(shared_bench: Bench) -> None:
+    """What is served is a plain encoder: no adapters, no further dependency, only the attention's weights moved."""
+    result = shared_bench.train(
+        lora={"rank": 2, "alpha": 4.0}, layerwise_lr={"base_lr": 1e-2}, optimizer={"epochs": 2}, baselines=False
+    )
+    report = result.report["lora"]
+    assert report["adapters"] == 8
+    assert report["parameters"] + 165 == result.report["trainable_parameters"]
+    assert 0 < report["trainable_share"] < 0.2
+    assert report["merge_difference"] <= 1e-5
+    trained = load_model(ArtifactReader(shared_bench.store, result.artifact_id, result.manifest_sha256)).model
+    base = load_base_model(str(shared_bench.base)).encoder.state_dict()
+    moved = {name for name, tensor in trained.encoder.state_dict().items() if not torch.equal(tensor, base[name])}
+    assert len(moved) == 8
+    assert all("attention" in name and name.endswith("weight") for name in moved)
+
+
+def test_job_with_lora_targets_of_another_architecture_fails_before_training(shared_bench: Bench) -> None:
+    """The names there are stand in the job's error."""
+    told: list[Progress] = []
+    with pytest.raises(InvalidInputError, match=r"lora.targets\[0\]: 'q_lin' matches no .*attention.self.query"):
+        shared_bench.train(told, lora={"targets": ["q_lin"]})
+    assert "training" not in {event.stage for event in told}

@@ -50,6 +50,7 @@ FULL_SPEC: dict[str, Any] = {
     "split": {"validation": 0.2, "test": 0.15, "seed": 7},
     "max_tokens": 64,
     "baselines": False,
+    "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.1, "targets": ["query", "attention.output.dense"]},
 }
 
 
@@ -67,7 +68,7 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
     assert set(FULL_SPEC) == _fields(training_pb2.JobSpec.DESCRIPTOR)
     assert set(FULL_SPEC["tasks"][0]) == _fields(training_pb2.TaskSpec.DESCRIPTOR)
     assert set(FULL_SPEC["tasks"][0]["data"]) == _fields(training_pb2.DataSpec.DESCRIPTOR)
-    for name in ("freeze", "layerwise_lr", "optimizer", "sampling", "split"):
+    for name in ("freeze", "layerwise_lr", "optimizer", "sampling", "split", "lora"):
         kind = training_pb2.JobSpec.DESCRIPTOR.fields_by_name[name].message_type
         assert kind is not None
         assert set(FULL_SPEC[name]) == _fields(kind)

@@ -57,6 +57,9 @@ MAPPED = {"train": "a", "label_map": {"1": "z"}}
         ({"tasks": [GOOD], "sampling": {"across": "round_robin"}}, "sampling.mixing", "goes with one_task"),
         ({"tasks": [GOOD], "sampling": {"temperature": 3}}, "sampling.temperature", "not with proportional (got 3"),
         ({"tasks": [GOOD], "sampling": {"across": "temperature", "temperature": 0.5}}, "sampling.temperature", "0.5"),
+        ({"tasks": [GOOD], "lora": {"rank": 0}}, "lora.rank", "got 0"),
+        ({"tasks": [GOOD], "lora": {"targets": []}}, "lora.targets", "is empty"),
+        ({"tasks": [GOOD], "lora": {}, "freeze": {"policy": "backbone"}}, "lora", "not with backbone"),
     ],
 )
 def test_spec_with_one_fault_names_field_and_value(body: dict[str, Any], field: str, text: str) -> None:
