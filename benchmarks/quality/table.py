@@ -71,7 +71,8 @@ def allowance(together: Sequence[float], alone: Sequence[float]) -> float:
     if min(len(together), len(alone)) < 2:
         return 0.5
     squares = [(len(values) - 1) * statistics.variance(values) for values in (together, alone)]
-    return max(0.5, (sum(squares) / (len(together) + len(alone) - 2)) ** 0.5)
+    pooled: float = (sum(squares) / (len(together) + len(alone) - 2)) ** 0.5
+    return max(0.5, pooled)
 
 
 def markdown(tfidf: dict[str, float]) -> str:
