@@ -24,6 +24,8 @@ class Trained:
     metrics: dict[str, Any]
     report: dict[str, Any]
     peak_mib: float
+    artifact_id: str
+    manifest_sha256: str
 
     @property
     def rows(self) -> int:
@@ -36,8 +38,9 @@ class Trained:
         return float(self.rows * self.report["epochs"] / self.report["seconds"]["training"])
 
 
-def train(recipe: Mapping[str, Any] | Path, root: Path, threads: int) -> Trained:
-    """
+def train(recipe: Mapping[str, Any] | Path, root: Path, threads: int, store: Path | None = None) -> Trained:
+    """`store` keeps the artifact; without one it is dropped.
+
     Raises:
         subprocess.CalledProcessError: if the job fails.
     """
@@ -48,7 +51,7 @@ def train(recipe: Mapping[str, Any] | Path, root: Path, threads: int) -> Trained
         output = Path(folder) / "result.json"
         command = [
             sys.executable, "-m", "worker.training.run", str(path), "--data-root", str(root),
-            "--store", f"{folder}/store", "--threads", str(threads), "--output", str(output),
+            "--store", str(store or f"{folder}/store"), "--threads", str(threads), "--output", str(output),
         ]  # fmt: skip
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
@@ -56,4 +59,10 @@ def train(recipe: Mapping[str, Any] | Path, root: Path, threads: int) -> Trained
         if code != 0:
             raise subprocess.CalledProcessError(code, command)
         outcome = json.loads(output.read_text())
-    return Trained(outcome["metrics"], outcome["report"], usage.ru_maxrss / 1024)
+    return Trained(
+        outcome["metrics"],
+        outcome["report"],
+        usage.ru_maxrss / 1024,
+        outcome["artifact_id"],
+        outcome["manifest_sha256"],
+    )
