@@ -25,5 +25,6 @@ def sts_spearman(model: MultiTaskModel, text: TextEncoder, mirror: Path) -> floa
     texts = [pair[5] for pair in pairs] + [pair[6] for pair in pairs]
     corpus = tokenize([Rows(texts, np.zeros(len(texts), dtype=np.int64))], text)
     pooled_NH = encode_corpus(model, corpus, Compute(torch.device("cpu"), "float32"))
-    first_NH, second_NH = torch.nn.functional.normalize(pooled_NH, dim=-1).split(len(pairs))
+    unit_NH = torch.nn.functional.normalize(pooled_NH, dim=-1)
+    first_NH, second_NH = unit_NH[: len(pairs)], unit_NH[len(pairs) :]
     return float(spearmanr((first_NH * second_NH).sum(-1).numpy(), scores).statistic)
