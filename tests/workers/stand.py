@@ -24,7 +24,7 @@ from tests.processes import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 #: Longest wait for something that must happen; a bound for a broken run, not an expectation.
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 class Stand:

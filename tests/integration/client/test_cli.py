@@ -320,7 +320,11 @@ def test_data_hands_its_arguments_to_the_worker(server: FakeServer) -> None:
 
 def test_interrupted_watch_exits_with_130_and_says_how_to_go_on(server: FakeServer) -> None:
     """The job goes on without its watcher."""
-    command = [sys.executable, "-m", "polyhead", "--server", server.target, "jobs", "watch", "endless"]
+    # A shell that starts the tests in its background hands down SIGINT as ignored.
+    command = [
+        "env", "--default-signal=INT", sys.executable, "-m", "polyhead", "--server", server.target,
+        "jobs", "watch", "endless",
+    ]  # fmt: skip
     watcher = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     assert watcher.stderr is not None
     while "training" not in watcher.stderr.readline():

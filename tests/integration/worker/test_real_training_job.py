@@ -83,5 +83,5 @@ def test_trainer_killed_while_training_is_trained_again(stand: Stand) -> None:
     stand.wait_until(lambda: stand.kinds(job_id)[:3] == ["claim", "failure", "claim"])
     assert "killed by SIGKILL" in stand.job(job_id).log[1].error_message
     worker.terminate()
-    assert worker.wait(timeout=10) == 0
+    assert worker.wait(timeout=60) == 0
     assert stand.kinds(job_id) == ["claim", "failure", "claim"]
