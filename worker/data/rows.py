@@ -17,6 +17,8 @@ class RawRow:
     text: str
     label: str
     is_blank: bool = False
+    #: The cells of the label columns, where a multi-label task has one for each label; `label` is empty then.
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,10 @@ class RawTable:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Texts with their labels: `label_ids` (int64) index the task's labels, in the order of the texts."""
+    """Texts with their labels, in the order of the task's labels (int64).
+
+    `label_ids` has the index of each row's label (N), or, of a multi-label task, a 0/1 table of rows x labels (N x L).
+    """
 
     texts: list[str]
     label_ids: npt.NDArray[np.int64]
@@ -50,3 +55,9 @@ class Rows:
     def take(self, index: npt.NDArray[np.int64]) -> Rows:
         """The rows at `index`, in that order."""
         return Rows([self.texts[i] for i in index], self.label_ids[index])
+
+    def has_label(self, num_labels: int) -> npt.NDArray[np.bool_]:
+        """A table of rows x labels, whichever kind the task is."""
+        ids = self.label_ids
+        table: npt.NDArray[np.bool_] = ids == 1 if ids.ndim == 2 else ids[:, None] == np.arange(num_labels)
+        return table

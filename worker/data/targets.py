@@ -13,11 +13,11 @@ from shared.errors import DataError
 from shared.spec import DataSpec, TaskSpec
 from worker.data.catalogue import Catalogue, Dataset
 from worker.data.labels import LabelDecoder, label_decoder, observed_decoder
-from worker.data.loading import layout_of
 from worker.data.presets import preset_task
 from worker.data.readers import TWEETEVAL_PREFIXES, Split, read_table
 from worker.data.roots import Source, open_source, resolve
 from worker.data.rows import RawTable
+from worker.data.task_files import layout_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

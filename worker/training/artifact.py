@@ -19,7 +19,7 @@ from shared.store.folder import FolderStore
 from shared.store.records import new_id
 from shared.text import TextEncoder
 from shared.version import code_version
-from worker.data.loading import TaskData
+from worker.data.ledger import TaskData
 from worker.training.model_card import model_card
 
 
@@ -63,7 +63,10 @@ def save_artifact(
 
 
 def describe_data(names: Sequence[str], data: Sequence[TaskData]) -> dict[str, Any]:
-    """For each task: rows of each part, rows dropped by reason, hash and encoding of each file."""
+    """For each task: rows of each part, rows dropped by reason, hash and encoding of each file.
+
+    `known_held_out`, where there are any: held-out rows whose text trained the version that the job continues from.
+    """
     return {
         name: {
             "rows": {"train": len(d.train), "validation": len(d.validation), "test": len(d.test)},
@@ -72,6 +75,7 @@ def describe_data(names: Sequence[str], data: Sequence[TaskData]) -> dict[str, A
             "files": dict(d.files),
             "sha256": dict(d.sha256),
             "encodings": dict(d.encodings),
+            **({"known_held_out": dict(d.known_held_out)} if any(d.known_held_out.values()) else {}),
         }
         for name, d in zip(names, data, strict=True)
     }

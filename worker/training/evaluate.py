@@ -23,7 +23,7 @@ from scipy.special import softmax
 from torch import Tensor
 
 from shared.model import MultiTaskModel
-from worker.data.loading import TaskData
+from worker.data.ledger import TaskData
 from worker.training.baselines import majority, tfidf_logistic_regression
 from worker.training.bootstrap import macro_f1_difference
 from worker.training.calibration import fit_temperature

@@ -13,7 +13,7 @@ from typing import Any
 from shared.spec import JobSpec
 from shared.store.folder import open_store
 from shared.store.jobs import JobStore
-from worker.data.loading import TaskData
+from worker.data.ledger import TaskData
 from worker.training.artifact import describe_data, save_artifact
 from worker.training.baselines import C_GRID
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model

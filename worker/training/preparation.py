@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,8 @@ from shared.model import MultiTaskModel, Task
 from shared.model_files import build_model
 from shared.spec import JobSpec
 from shared.text import TextEncoder
-from worker.data.loading import TaskData, load_task
+from worker.data.ledger import TaskData
+from worker.data.loading import load_tasks
 from worker.training.corpus import Corpora, tokenize
 from worker.training.freezing import apply_freezing
 from worker.training.lora import Adapters, add_adapters
@@ -35,17 +37,14 @@ class Prepared:
 
 
 def read_data(spec: JobSpec, roots: Sequence[Path], progress: ProgressReporter) -> list[TaskData]:
-    """The data of all tasks, in their order.
+    """The data of all tasks, in their order, split together.
 
     Raises:
         DataError: if any of it cannot be used.
     """
     progress.start("reading data", steps=len(spec.tasks))
-    data = []
-    for task in spec.tasks:
-        data.append(load_task(task, spec.split, roots, lambda message: print(message, file=sys.stderr)))
-        progress.advance()
-    return data
+    say = partial(print, file=sys.stderr)
+    return load_tasks(spec.tasks, spec.split, roots, on_progress=say, on_read=progress.advance)
 
 
 def prepare(

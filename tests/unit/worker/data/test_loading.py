@@ -10,7 +10,8 @@ import pytest
 
 from shared.errors import DataError
 from shared.spec import DataSpec, SplitSpec, TaskSpec
-from worker.data.loading import TaskData, load_task
+from worker.data.ledger import TaskData
+from worker.data.loading import load_task
 from worker.data.presets import preset_task
 from worker.data.similarity import near_duplicates_across
 
@@ -191,4 +192,4 @@ def test_load_reports_progress(tmp_path: Path) -> None:
     said: list[str] = []
     on_progress: Callable[[str], None] = said.append
     load_task(task(), SPLIT, [tmp_path], on_progress)
-    assert said == ["mood: reading a.csv", "mood: looking for near-duplicates among 30 texts"]
+    assert said == ["mood: reading a.csv", "looking for near-duplicates among 30 texts"]

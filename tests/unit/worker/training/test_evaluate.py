@@ -10,7 +10,7 @@ import torch
 
 from shared.model import MultiTaskModel
 from tests.tiny_rows import make_corpus, make_rows
-from worker.data.loading import TaskData
+from worker.data.ledger import TaskData
 from worker.training.corpus import Corpora
 from worker.training.evaluate import baseline_metrics, evaluate_model
 from worker.training.precision import Compute
