@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 import yaml
 
+from polyhead.cli.evaluation import evaluation_tables
 from polyhead.cli.exits import ExitStatus
 from polyhead.cli.output import errors_out, local_time, out, print_json, to_plain
 from polyhead.cli.progress import follow
@@ -49,6 +50,9 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
             "spec": to_plain(job.spec),
         }
         out.print(yaml.safe_dump(body, sort_keys=False, allow_unicode=True).rstrip())
+        labels = {task.get("name", ""): task.get("labels", ()) for task in job.spec.get("tasks", ())}
+        for table in evaluation_tables(job.metrics, labels):
+            out.print(table)
     finish(job, as_json)
 
 

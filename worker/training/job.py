@@ -46,7 +46,7 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
         moved = prepared.adapters.merge(prepared.model, prepared.corpora.validation, compute)
         share = training["trainable_parameters"] / training["total_parameters"]
         training["lora"] = {**prepared.adapters.describe(), "trainable_share": share, "merge_difference": moved}
-    evaluation = evaluate_model(prepared.model, prepared.corpora, compute, progress)
+    evaluation = evaluate_model(prepared.model, prepared.corpora, compute, progress, spec.optimizer.seed)
     metrics = _compare(spec, data, evaluation, progress)
     described = describe_data([task.name for task in spec.tasks], data)
     progress.start("saving")

@@ -6,7 +6,7 @@ Weights, gradients and optimizer state are float32 in either case: autocast roun
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -22,6 +22,10 @@ class Compute:
 
     device: torch.device
     precision: Precision
+
+    def in_float32(self) -> Compute:
+        """The same device without autocast."""
+        return replace(self, precision="float32")
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context for the encoder's forward pass."""

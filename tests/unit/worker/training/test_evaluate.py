@@ -65,3 +65,25 @@ def test_baselines_of_a_task_stand_on_the_same_rows_as_the_model() -> None:
     assert metrics["tfidf_lr"]["macro_f1"] > 0.8
     ahead = metrics["vs_tfidf_lr"]
     assert ahead["low"] <= ahead["macro_f1_difference"] <= ahead["high"] < 0
+
+
+def test_evaluation_after_training_in_bfloat16_is_in_float32(tiny_model: MultiTaskModel, corpora: Corpora) -> None:
+    """Figures of two jobs must compare, and the served reference engine computes in float32."""
+    progress = ProgressReporter(lambda event: None)
+    rounded = evaluate_model(tiny_model, corpora, Compute(torch.device("cpu"), "bfloat16"), progress)
+    exact = evaluate_model(tiny_model, corpora, CPU, progress)
+    assert rounded.test == exact.test
+
+
+def test_evaluation_tells_what_calibration_did_and_how_long_texts_fare(
+    tiny_model: MultiTaskModel, corpora: Corpora
+) -> None:
+    """Averages hide both: a model that was sure of itself, and one that fails on long texts."""
+    for task, figures in evaluate_model(tiny_model, corpora, CPU, ProgressReporter(lambda event: None)).test.items():
+        assert figures["uncalibrated"]["ece"] != figures["ece"]
+        bounds = figures["intervals"]["macro_f1"]
+        assert bounds["low"] <= figures["macro_f1"] <= bounds["high"]
+        assert {"1-16", "17-32"} <= {part["tokens"] for part in figures["slices"]}, task
+        assert sum(part["rows"] for part in figures["slices"]) == figures["rows"]
+        right = sum(part["rows"] * part["accuracy"] for part in figures["slices"])
+        assert right == pytest.approx(figures["rows"] * figures["accuracy"])
