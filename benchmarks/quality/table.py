@@ -12,7 +12,7 @@ from benchmarks.quality.runs import MULTI, recipe_hash
 from benchmarks.quality.testing import looks
 from benchmarks.report import Figure
 from worker.training.baselines import tfidf_logistic_regression
-from worker.training.metrics import classification_metrics
+from worker.training.metrics.single_label import classification_metrics
 
 #: Barbieri et al. 2020 (TweetEval), table 2, and the benchmark's leaderboard: percent of each task's own figure.
 PUBLISHED = {

@@ -20,7 +20,7 @@ from shared.store.artifacts import ArtifactReader
 from shared.store.folder import open_store
 from shared.version import code_version
 from worker.training.corpus import tokenize
-from worker.training.metrics import classification_metrics
+from worker.training.metrics.single_label import classification_metrics
 from worker.training.precision import Compute
 from worker.training.vectors import encode_corpus
 
