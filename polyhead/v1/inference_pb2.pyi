@@ -44,20 +44,49 @@ TRUNCATION_REFUSE: Truncation.ValueType  # 2
 Global___Truncation: _TypeAlias = Truncation  # noqa: Y015
 
 @_typing.final
+class ModelSelector(_message.Message):
+    """Names one of the models that the routing table keeps loaded (GetServerInfo lists them). Empty: stable, or the canary."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    ALIAS_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    alias: _builtins.str
+    """An alias of the routing table, such as `latest`; or `stable` or `canary`, which are always what they say."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        alias: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "model", b"model", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "model", b"model", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_model: _TypeAlias = _typing.Literal["version", "alias"]  # noqa: Y015
+    _WhichOneofArgType_model: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_model) -> _WhichOneofReturnType_model | None: ...
+
+Global___ModelSelector: _TypeAlias = ModelSelector  # noqa: Y015
+
+@_typing.final
 class PredictRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SENTENCES_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
     INCLUDE_EMBEDDING_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    ROUTING_KEY_FIELD_NUMBER: _builtins.int
     EXPECT_ENCODER_ID_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     include_embedding: _builtins.bool
     """Also return the normalised sentence embedding, from the same encoder pass."""
+    routing_key: _builtins.str
+    """Requests with the same key see the same version while a canary runs. Empty: each request is drawn by itself."""
     expect_encoder_id: _builtins.str
-    """Numbers 4 and 5 are kept for choosing a model version.
-    Refuse (FAILED_PRECONDITION) if the served encoder is another one. Empty: any.
-    """
+    """Refuse (FAILED_PRECONDITION) if the served encoder is another one. Empty: any."""
     truncation: Global___Truncation.ValueType
     @_builtins.property
     def sentences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
@@ -65,18 +94,24 @@ class PredictRequest(_message.Message):
     def tasks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of tasks; empty: all tasks of the model."""
 
+    @_builtins.property
+    def model(self) -> Global___ModelSelector:
+        """Absent: stable, or for a share of the traffic the canary. A request that names a model is never a canary."""
+
     def __init__(
         self,
         *,
         sentences: _abc.Iterable[_builtins.str] | None = ...,
         tasks: _abc.Iterable[_builtins.str] | None = ...,
         include_embedding: _builtins.bool = ...,
+        model: Global___ModelSelector | None = ...,
+        routing_key: _builtins.str = ...,
         expect_encoder_id: _builtins.str = ...,
         truncation: Global___Truncation.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expect_encoder_id", b"expect_encoder_id", "include_embedding", b"include_embedding", "sentences", b"sentences", "tasks", b"tasks", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expect_encoder_id", b"expect_encoder_id", "include_embedding", b"include_embedding", "model", b"model", "routing_key", b"routing_key", "sentences", b"sentences", "tasks", b"tasks", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -231,31 +266,40 @@ class EmbedRequest(_message.Message):
     SENTENCES_FIELD_NUMBER: _builtins.int
     NORMALIZE_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    ROUTING_KEY_FIELD_NUMBER: _builtins.int
     EXPECT_ENCODER_ID_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     normalize: _builtins.bool
     """Default true: vectors of length 1, so that a dot product is the cosine similarity."""
     dimensions: _builtins.int
     """Keep the first so many dimensions, then normalise again. 0: all."""
+    routing_key: _builtins.str
     expect_encoder_id: _builtins.str
-    """Numbers 4 and 5 are kept for choosing a model version.
-    Refuse (FAILED_PRECONDITION) if the served encoder is another one, since vectors of two encoders do not mix.
-    """
+    """Refuse (FAILED_PRECONDITION) if the served encoder is another one, since vectors of two encoders do not mix."""
     truncation: Global___Truncation.ValueType
     @_builtins.property
     def sentences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def model(self) -> Global___ModelSelector:
+        """As in PredictRequest; but a canary with another encoder answers only where routing_key or expect_encoder_id is set,
+        since vectors of two encoders do not mix.
+        """
+
     def __init__(
         self,
         *,
         sentences: _abc.Iterable[_builtins.str] | None = ...,
         normalize: _builtins.bool | None = ...,
         dimensions: _builtins.int = ...,
+        model: Global___ModelSelector | None = ...,
+        routing_key: _builtins.str = ...,
         expect_encoder_id: _builtins.str = ...,
         truncation: Global___Truncation.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_normalize", b"_normalize", "normalize", b"normalize"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_normalize", b"_normalize", "model", b"model", "normalize", b"normalize"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_normalize", b"_normalize", "dimensions", b"dimensions", "expect_encoder_id", b"expect_encoder_id", "normalize", b"normalize", "sentences", b"sentences", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_normalize", b"_normalize", "dimensions", b"dimensions", "expect_encoder_id", b"expect_encoder_id", "model", b"model", "normalize", b"normalize", "routing_key", b"routing_key", "sentences", b"sentences", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__normalize: _TypeAlias = _typing.Literal["normalize"]  # noqa: Y015
     _WhichOneofArgType__normalize: _TypeAlias = _typing.Literal["_normalize", b"_normalize"]  # noqa: Y015

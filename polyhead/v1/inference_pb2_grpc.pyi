@@ -35,8 +35,9 @@ class InferenceServiceStub:
     """Classifies sentences with any of the model's tasks. One request is answered by one model version, whole.
 
     INVALID_ARGUMENT     no sentences, too many, one empty or over the byte limit; BadRequest names each
-    NOT_FOUND            a task that the model does not have
-    FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id
+    NOT_FOUND            a task that the model does not have, or a version that was never published
+    FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id, or the named version or
+                         alias is not loaded; the message lists those that are
     RESOURCE_EXHAUSTED   the queue is full; RetryInfo says when to try again
     DEADLINE_EXCEEDED    the deadline passed while the request was queued; it was not computed
     UNAVAILABLE          no model is loaded yet, or the server is draining
@@ -53,8 +54,9 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """Classifies sentences with any of the model's tasks. One request is answered by one model version, whole.
 
     INVALID_ARGUMENT     no sentences, too many, one empty or over the byte limit; BadRequest names each
-    NOT_FOUND            a task that the model does not have
-    FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id
+    NOT_FOUND            a task that the model does not have, or a version that was never published
+    FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id, or the named version or
+                         alias is not loaded; the message lists those that are
     RESOURCE_EXHAUSTED   the queue is full; RetryInfo says when to try again
     DEADLINE_EXCEEDED    the deadline passed while the request was queued; it was not computed
     UNAVAILABLE          no model is loaded yet, or the server is draining
@@ -74,8 +76,9 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Classifies sentences with any of the model's tasks. One request is answered by one model version, whole.
 
         INVALID_ARGUMENT     no sentences, too many, one empty or over the byte limit; BadRequest names each
-        NOT_FOUND            a task that the model does not have
-        FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id
+        NOT_FOUND            a task that the model does not have, or a version that was never published
+        FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id, or the named version or
+                             alias is not loaded; the message lists those that are
         RESOURCE_EXHAUSTED   the queue is full; RetryInfo says when to try again
         DEADLINE_EXCEEDED    the deadline passed while the request was queued; it was not computed
         UNAVAILABLE          no model is loaded yet, or the server is draining

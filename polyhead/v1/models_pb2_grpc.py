@@ -44,6 +44,31 @@ class ModelServiceStub(object):
                 request_serializer=polyhead_dot_v1_dot_models__pb2.ListVersionsRequest.SerializeToString,
                 response_deserializer=polyhead_dot_v1_dot_models__pb2.ListVersionsResponse.FromString,
                 _registered_method=True)
+        self.GetVersion = channel.unary_unary(
+                '/polyhead.v1.ModelService/GetVersion',
+                request_serializer=polyhead_dot_v1_dot_models__pb2.GetVersionRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_models__pb2.Version.FromString,
+                _registered_method=True)
+        self.Promote = channel.unary_unary(
+                '/polyhead.v1.ModelService/Promote',
+                request_serializer=polyhead_dot_v1_dot_models__pb2.PromoteRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_models__pb2.Release.FromString,
+                _registered_method=True)
+        self.Rollback = channel.unary_unary(
+                '/polyhead.v1.ModelService/Rollback',
+                request_serializer=polyhead_dot_v1_dot_models__pb2.RollbackRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_models__pb2.Release.FromString,
+                _registered_method=True)
+        self.SetAlias = channel.unary_unary(
+                '/polyhead.v1.ModelService/SetAlias',
+                request_serializer=polyhead_dot_v1_dot_models__pb2.SetAliasRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_models__pb2.Release.FromString,
+                _registered_method=True)
+        self.WatchReleases = channel.unary_stream(
+                '/polyhead.v1.ModelService/WatchReleases',
+                request_serializer=polyhead_dot_v1_dot_models__pb2.WatchReleasesRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_models__pb2.Release.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -62,6 +87,51 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetVersion(self, request, context):
+        """NOT_FOUND for a number that was never published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Promote(self, request, context):
+        """The calls below change the routing table: each appends a release, which all servers of the store follow.
+        The version is loaded and proven on this server first, and this server has switched to it when the call returns.
+        A repeated request_id is the same change: it returns the release that the first call made.
+
+        INVALID_ARGUMENT     BadRequest names every field that is wrong
+        NOT_FOUND            no such version
+        FAILED_PRECONDITION  the version was deleted or does not load, or the change makes no sense now; nothing has changed
+        ALREADY_EXISTS       the request_id was used for another change
+        UNAVAILABLE          the store is away, or the version cannot be loaded just now
+
+        Makes a version stable, or the canary. Automatic releases wait from then on (hold), unless resume_automatic is set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rollback(self, request, context):
+        """Makes a version stable that has been stable before; aliases and canary stay. Automatic releases wait from then on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAlias(self, request, context):
+        """Points an alias to a version, or removes it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchReleases(self, request, context):
+        """The newest release, and each one after it, until the caller hangs up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +144,31 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListVersions,
                     request_deserializer=polyhead_dot_v1_dot_models__pb2.ListVersionsRequest.FromString,
                     response_serializer=polyhead_dot_v1_dot_models__pb2.ListVersionsResponse.SerializeToString,
+            ),
+            'GetVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVersion,
+                    request_deserializer=polyhead_dot_v1_dot_models__pb2.GetVersionRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_models__pb2.Version.SerializeToString,
+            ),
+            'Promote': grpc.unary_unary_rpc_method_handler(
+                    servicer.Promote,
+                    request_deserializer=polyhead_dot_v1_dot_models__pb2.PromoteRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_models__pb2.Release.SerializeToString,
+            ),
+            'Rollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rollback,
+                    request_deserializer=polyhead_dot_v1_dot_models__pb2.RollbackRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_models__pb2.Release.SerializeToString,
+            ),
+            'SetAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAlias,
+                    request_deserializer=polyhead_dot_v1_dot_models__pb2.SetAliasRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_models__pb2.Release.SerializeToString,
+            ),
+            'WatchReleases': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchReleases,
+                    request_deserializer=polyhead_dot_v1_dot_models__pb2.WatchReleasesRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_models__pb2.Release.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -130,6 +225,141 @@ class ModelService(object):
             '/polyhead.v1.ModelService/ListVersions',
             polyhead_dot_v1_dot_models__pb2.ListVersionsRequest.SerializeToString,
             polyhead_dot_v1_dot_models__pb2.ListVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polyhead.v1.ModelService/GetVersion',
+            polyhead_dot_v1_dot_models__pb2.GetVersionRequest.SerializeToString,
+            polyhead_dot_v1_dot_models__pb2.Version.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Promote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polyhead.v1.ModelService/Promote',
+            polyhead_dot_v1_dot_models__pb2.PromoteRequest.SerializeToString,
+            polyhead_dot_v1_dot_models__pb2.Release.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polyhead.v1.ModelService/Rollback',
+            polyhead_dot_v1_dot_models__pb2.RollbackRequest.SerializeToString,
+            polyhead_dot_v1_dot_models__pb2.Release.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polyhead.v1.ModelService/SetAlias',
+            polyhead_dot_v1_dot_models__pb2.SetAliasRequest.SerializeToString,
+            polyhead_dot_v1_dot_models__pb2.Release.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchReleases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/polyhead.v1.ModelService/WatchReleases',
+            polyhead_dot_v1_dot_models__pb2.WatchReleasesRequest.SerializeToString,
+            polyhead_dot_v1_dot_models__pb2.Release.FromString,
             options,
             channel_credentials,
             insecure,
