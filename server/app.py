@@ -22,7 +22,7 @@ from server.batching.work import EntryBatch
 from server.engines.compute import ComputeWorkers
 from server.engines.torch_engine import pick_device
 from server.jobs.book import JobBook
-from server.models.loader import Loader
+from server.models.loader import Loader, lower_priority
 from server.models.manager import ModelManager
 from server.rpc import health as health_names
 from server.rpc.health import Health
@@ -56,7 +56,7 @@ class Application:
         self._device = pick_device(settings.server_device)
         self._store = open_store(settings.store_url)
         self._blocking = ThreadPoolExecutor(NUM_BLOCKING_THREADS, "blocking")
-        self._loading = ThreadPoolExecutor(1, "loading")
+        self._loading = ThreadPoolExecutor(1, "loading", initializer=lower_priority)
         self._tokenizing = ThreadPoolExecutor(1, "tokenizing")
         self._health = Health()
         self._interceptor = ErrorInterceptor()

@@ -24,6 +24,9 @@ from shared.text import TextEncoder
 
 ENCODER_FILE = "model.safetensors"
 HEADS_FILE = "heads.safetensors"
+#: Under this key of its metadata the file of the heads says what their outputs mean, so that labels cannot be exchanged
+#: without its hash changing.
+_LABELS_KEY = "labels"
 _PREFIX = "sentence_transformers.models."
 
 
@@ -49,7 +52,7 @@ def model_files(model: MultiTaskModel, base: BaseModel) -> dict[str, bytes]:
     }
     return {
         ENCODER_FILE: _save(model.encoder.state_dict()),
-        HEADS_FILE: _save(head_tensors),
+        HEADS_FILE: _save(head_tensors, {_LABELS_KEY: json.dumps({task.name: task.labels for task in model.tasks})}),
         "config.json": _json(base.config),
         **base.tokenizer_files,
         **_sentence_transformers_files(model.hidden_size, base.max_tokens),
@@ -75,13 +78,18 @@ def load_model(artifact: ArtifactReader) -> LoadedModel:
     Raises:
         CorruptArtifactError: if files, labels and widths do not fit together.
     """
+    from transformers.initialization import no_init_weights
+
     manifest = artifact.manifest
     config = artifact.read_json("config.json")
-    encoder = _build_encoder(config)
-    _load_into(encoder, _tensors(artifact, ENCODER_FILE), ENCODER_FILE)
     tasks = [Task(entry.name, entry.labels, entry.temperature) for entry in manifest.tasks]
-    model = MultiTaskModel(encoder, _hidden_size(encoder), int(config.get("pad_token_id") or 0), tasks)
-    tensors = _tensors(artifact, HEADS_FILE)
+    with no_init_weights():  # every parameter is overwritten below: drawing random ones first would cost more than that
+        encoder = _build_encoder(config)
+        model = MultiTaskModel(encoder, _hidden_size(encoder), int(config.get("pad_token_id") or 0), tasks)
+    _load_into(encoder, _tensors(artifact.read(ENCODER_FILE), ENCODER_FILE), ENCODER_FILE)
+    heads_body = artifact.read(HEADS_FILE)
+    tensors = _tensors(heads_body, HEADS_FILE)
+    _check_labels(heads_body, tasks)
     expected = {f"{task.name}.{part}" for task in tasks for part in ("weight", "bias")}
     if set(tensors) != expected:
         raise CorruptArtifactError(f"{HEADS_FILE} holds {sorted(tensors)}; the tasks need {sorted(expected)}")
@@ -89,8 +97,12 @@ def load_model(artifact: ArtifactReader) -> LoadedModel:
         _load_into(head, {part: tensors[f"{task.name}.{part}"] for part in ("weight", "bias")}, f"head {task.name}")
     if manifest.dimensions != model.hidden_size:
         raise CorruptArtifactError(f"the manifest says {manifest.dimensions} dimensions, config {model.hidden_size}")
+    text = TextEncoder(artifact.read("tokenizer.json"), manifest.max_tokens)
+    rows = int(encoder.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
+    if text.num_ids > rows:
+        raise CorruptArtifactError(f"tokenizer.json gives ids up to {text.num_ids - 1}, the encoder knows {rows}")
     model.eval().requires_grad_(False)
-    return LoadedModel(model, TextEncoder(artifact.read("tokenizer.json"), manifest.max_tokens))
+    return LoadedModel(model, text)
 
 
 def _hidden_size(encoder: nn.Module) -> int:
@@ -116,16 +128,29 @@ def _load_into(module: nn.Module, tensors: dict[str, Tensor], what: str) -> None
         raise CorruptArtifactError(f"{what} does not fit the model: {error}") from None
 
 
-def _tensors(artifact: ArtifactReader, name: str) -> dict[str, Tensor]:
+def _check_labels(heads_body: bytes, tasks: Sequence[Task]) -> None:
+    # A safetensors file begins with the length of its JSON header, 8 bytes little-endian; `load` has parsed it already.
+    header = json.loads(heads_body[8 : 8 + int.from_bytes(heads_body[:8], "little")])
+    recorded = json.loads(header.get("__metadata__", {}).get(_LABELS_KEY, "null"))
+    stated = {task.name: list(task.labels) for task in tasks}
+    if recorded != stated:
+        raise CorruptArtifactError(f"the manifest has labels {stated}, {HEADS_FILE} was written for {recorded}")
+
+
+def _tensors(body: bytes, name: str) -> dict[str, Tensor]:
     try:
-        return load(artifact.read(name))  # type: ignore[no-any-return]
+        tensors: dict[str, Tensor] = load(body)
     except SafetensorError as error:
         raise CorruptArtifactError(f"{name} is not a safetensors file: {error}") from None
+    for key, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise CorruptArtifactError(f"{name}: {key} has values that are not finite numbers")
+    return tensors
 
 
-def _save(tensors: dict[str, Tensor]) -> bytes:
+def _save(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
     return save(  # type: ignore[no-any-return]
-        {name: tensor.detach().cpu().float().contiguous() for name, tensor in tensors.items()}
+        {name: tensor.detach().cpu().float().contiguous() for name, tensor in tensors.items()}, metadata
     )
 
 

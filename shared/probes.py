@@ -42,6 +42,7 @@ def make_probes(model: MultiTaskModel, text: TextEncoder) -> Probes:
         }
     return Probes(
         sentences=SENTENCES,
+        labels={task.name: task.labels for task in model.tasks},
         embeddings=embeddings_BH.tolist(),
         scores={name: scores_BC.tolist() for name, scores_BC in scores.items()},
         tolerances=TOLERANCES,
@@ -65,6 +66,11 @@ def check_probes(
         raise CorruptArtifactError(f"the manifest has no probe tolerance for engine {engine}")
     if set(probes.scores) != {task.name for task in tasks}:
         raise CorruptArtifactError(f"probes cover tasks {sorted(probes.scores)}, not those of the manifest")
+    for task in tasks:
+        if (recorded_labels := probes.labels.get(task.name)) != task.labels:
+            raise CorruptArtifactError(
+                f"task {task.name} has labels {list(task.labels)}, its probes {list(recorded_labels or ())}"
+            )
     pairs = [("embedding", probes.embeddings, embeddings_BH)]
     pairs += [(f"task {name}", probes.scores[name], scores[name]) for name in probes.scores]
     for what, expected, actual in pairs:

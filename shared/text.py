@@ -39,6 +39,8 @@ class TextEncoder:
         tokenizer.enable_truncation(max_tokens)
         self._tokenizer = tokenizer
         self.max_tokens = max_tokens
+        #: All ids are below this.
+        self.num_ids = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
 
     def encode_blocking(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Tokenize each text by itself; order is kept."""

@@ -1,11 +1,14 @@
-"""From a version record to a snapshot that is proven to work: hashes, shapes, probe outputs, warm-up.
+"""From a version record to a snapshot that is proven to work: hashes, shapes, labels, probe outputs, warm-up.
 
-Blocking and slow (a second or so): run it off the event loop. Raises instead of returning anything doubtful.
+Blocking and slow (a second or so): it runs in one thread of its own, which `lower_priority` makes yield to those that
+compute. Raises instead of returning anything doubtful. Models that are still in memory are shared, not loaded twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import threading
+import weakref
 
 import numpy as np
 import structlog
@@ -13,7 +16,7 @@ import torch
 
 from server.engines.engine import Columns, Engine
 from server.engines.torch_engine import TorchEngine
-from server.models.snapshot import Snapshot
+from server.models.snapshot import ServableModel, Snapshot
 from shared.model_files import load_model
 from shared.probes import check_probes
 from shared.store.artifacts import ArtifactReader, Manifest
@@ -23,34 +26,52 @@ from shared.text import TextEncoder
 
 log = structlog.get_logger(__name__)
 
-#: Batch shapes run once before a model serves, so that the first callers do not pay for kernel selection.
+#: Batch shapes run once before a model serves, so that the first callers do not pay for kernel selection; the model's
+#: window is run too, since a window wider than the positions would fail only there.
 WARM_UP_LENGTHS = (8, 32, 128)
+#: Of nice(2), where 19 is the lowest: compute threads get nine times the share of a loading one when cores are short.
+LOADING_NICENESS = 10
 
 
-@dataclass(frozen=True, slots=True)
+def lower_priority() -> None:
+    """Make the calling thread (Linux: it alone) yield to threads that answer requests."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICENESS)
+
+
 class Loader:
-    """Loads versions for one device and precision."""
+    """Loads versions for one device and precision. Used by one thread."""
 
-    store: FolderStore
-    device: torch.device
-    precision: str
+    def __init__(self, store: FolderStore, device: torch.device, precision: str) -> None:
+        self._store = store
+        self._device = device
+        self._precision = precision
+        self._in_memory: weakref.WeakValueDictionary[tuple[str, str], ServableModel] = weakref.WeakValueDictionary()
 
     def load_blocking(self, version: int, record: VersionRecord) -> Snapshot:
         """
         Raises:
             CorruptArtifactError: if anything about the artifact is not what its manifest says.
+            SchemaVersionError: if a newer code wrote it.
             StoreError: if it cannot be read.
         """
+        artifact = ArtifactReader(self._store, record.artifact_id, record.manifest_sha256)
+        key = record.artifact_id, record.manifest_sha256
+        model = self._in_memory.get(key)
+        if model is None:
+            model = self._in_memory[key] = self._load(artifact)
+            log.info("model loaded", version=version, artifact_id=record.artifact_id, engine=model.engine.name)
+        artifact.verify_unread()
+        return Snapshot(version, model)
+
+    def _load(self, artifact: ArtifactReader) -> ServableModel:
         torch.set_num_threads(1)
-        artifact = ArtifactReader(self.store, record.artifact_id, record.manifest_sha256)
         loaded = load_model(artifact)
-        engine = TorchEngine(loaded.model, self.device, self.precision)
         manifest = artifact.manifest
         columns = Columns.of([len(task.labels) for task in manifest.tasks])
+        engine = TorchEngine(loaded.model, self._device, self._precision)
         _check(engine, loaded.text, manifest, columns)
         _warm_up(engine, loaded.text)
-        log.info("model loaded", version=version, artifact_id=manifest.artifact_id, engine=engine.name)
-        return Snapshot(version, manifest, loaded.text, engine, columns)
+        return ServableModel(manifest, loaded.text, engine, columns)
 
 
 def _check(engine: Engine, text: TextEncoder, manifest: Manifest, columns: Columns) -> None:
@@ -69,3 +90,4 @@ def _warm_up(engine: Engine, text: TextEncoder) -> None:
     token = text.encode_blocking(["warm"])[0].ids[0]
     for length in WARM_UP_LENGTHS:
         engine.run_blocking([[token] * min(length, text.max_tokens)] * 4)
+    engine.run_blocking([[token] * text.max_tokens])

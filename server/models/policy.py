@@ -1,39 +1,93 @@
-"""What to do about the models, given what is wanted and what is there. Pure functions."""
+"""Which version each role of the routing table should have, given what cannot be loaded. Pure functions.
+
+A role whose newest version cannot be loaded keeps the one it had before: so a bad release leaves the old model in
+place, and a server that starts when the newest release does not verify serves the newest that does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from shared.store.releases import ReleaseRecord
+from shared.store.releases import ReleaseRecord, deleted_versions
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version that could be served, and the release that names it."""
+    """A version that could be served, and the newest release that names it for the role."""
 
     release: int
     version: int
 
 
-def candidates(releases: Sequence[ReleaseRecord]) -> list[Candidate]:
-    """Stable versions in the order of preference: the newest release's first, each version once.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The wanted state: roles and their versions. A role without any version that can be loaded is absent."""
 
-    The first that can be loaded is served. So a bad release leaves the one before it in place, and a server that
-    starts when the newest release does not verify serves the newest that does.
-    """
-    found: dict[int, Candidate] = {}
+    release: int
+    stable: Candidate | None = None
+    aliases: Mapping[str, Candidate] = field(default_factory=dict)
+    canary: Candidate | None = None
+    canary_share: float = 0.0
+    #: Versions that a release names and that were passed over.
+    skipped: frozenset[int] = frozenset()
+
+    def wanted(self) -> Iterator[Candidate]:
+        """In the order of loading."""
+        if self.stable:
+            yield self.stable
+        yield from self.aliases.values()
+        if self.canary:
+            yield self.canary
+
+    def next_to_load(self, loaded: Collection[int]) -> Candidate | None:
+        return next((candidate for candidate in self.wanted() if candidate.version not in loaded), None)
+
+
+def make_plan(releases: Sequence[ReleaseRecord], unloadable: Collection[int]) -> Plan:
+    """The newest routing table, with versions that cannot be loaded replaced by those before them."""
+    if not releases:
+        return Plan(0)
+    newest = releases[-1]
+    gone = deleted_versions(releases)
+    skipped: set[int] = set()
+
+    def first(candidates: Iterator[Candidate]) -> Candidate | None:
+        for candidate in candidates:
+            if candidate.version in unloadable:
+                skipped.add(candidate.version)
+            elif candidate.version not in gone:
+                return candidate
+        return None
+
+    stable = first(_stables(releases))
+    aliases = {name: first(_aliased(releases, name)) for name in newest.aliases}
+    canary = None
+    if newest.canary:
+        canary = first(iter([Candidate(len(releases), newest.canary.version)]))
+    return Plan(
+        release=len(releases),
+        stable=stable,
+        aliases={name: candidate for name, candidate in aliases.items() if candidate},
+        canary=canary,
+        canary_share=newest.canary.share if newest.canary and canary else 0.0,
+        skipped=frozenset(skipped),
+    )
+
+
+def _stables(releases: Sequence[ReleaseRecord]) -> Iterator[Candidate]:
+    seen: set[int] = set()
     for number in range(len(releases), 0, -1):
-        stable = releases[number - 1].stable
-        found.setdefault(stable, Candidate(number, stable))
-    return list(found.values())
+        version = releases[number - 1].stable
+        if version not in seen:
+            seen.add(version)
+            yield Candidate(number, version)
 
 
-def next_to_load(wanted: Sequence[Candidate], serving: int | None, refused: Collection[int]) -> Candidate | None:
-    """The version to load now, or None if the best one is served already. Refused versions are not tried again."""
-    for candidate in wanted:
-        if candidate.version == serving:
-            return None
-        if candidate.version not in refused:
-            return candidate
-    return None
+def _aliased(releases: Sequence[ReleaseRecord], name: str) -> Iterator[Candidate]:
+    """Back to where the alias began to exist."""
+    for number in range(len(releases), 0, -1):
+        version = releases[number - 1].aliases.get(name)
+        if version is None:
+            return
+        yield Candidate(number, version)

@@ -28,8 +28,9 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
 
     async def Predict(self, request: inference_pb2.PredictRequest, context: Context) -> inference_pb2.PredictResponse:
         started_s = time.monotonic()
-        requests.refuse(requests.check_sentences(request.sentences, request.truncation, self._limits))
-        snapshot = self._models.snapshot()
+        violations = requests.check_sentences(request.sentences, request.truncation, self._limits)
+        requests.refuse(violations + requests.check_model(request.model))
+        snapshot = self._models.acquire(requests.predict_wish(request))
         requests.check_encoder(request.expect_encoder_id, snapshot)
         task_indices = requests.select_tasks(request.tasks, snapshot)
         answer = await self.run(snapshot, request.sentences, request.truncation, context)
@@ -38,8 +39,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     async def Embed(self, request: inference_pb2.EmbedRequest, context: Context) -> inference_pb2.EmbedResponse:
         started_s = time.monotonic()
         violations = requests.check_sentences(request.sentences, request.truncation, self._limits)
-        requests.refuse(violations)
-        snapshot = self._models.snapshot()
+        requests.refuse(violations + requests.check_model(request.model))
+        snapshot = self._models.acquire(requests.embed_wish(request))
         requests.refuse(requests.check_dimensions(request.dimensions, snapshot))
         requests.check_encoder(request.expect_encoder_id, snapshot)
         answer = await self.run(snapshot, request.sentences, request.truncation, context)

@@ -1,22 +1,24 @@
-"""ModelService: what this server serves, and which versions the store has."""
+"""ModelService: what this server serves, which versions the store has, and changes of the routing table."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 import grpc
 
-from polyhead.specs import to_struct
 from polyhead.v1 import models_pb2, models_pb2_grpc
+from server.models.desk import ReleaseDesk
 from server.models.manager import ModelManager
-from server.models.snapshot import Snapshot
+from server.rpc import releases
+from server.rpc.model_messages import release_message, served_message, state_messages, version_message
 from server.rpc.pages import page
-from server.rpc.requests import Limits
-from server.rpc.timestamps import timestamp
+from server.rpc.requests import Limits, refuse
+from shared.errors import NotFoundError, Violation
 from shared.store.folder import FolderStore
-from shared.store.releases import releases_log
+from shared.store.releases import deleted_versions
 from shared.store.versions import VersionRecord, versions_log
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -29,68 +31,70 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         self, models: ModelManager, store: FolderStore, executor: Executor, limits: Limits, identity: dict[str, str]
     ) -> None:
         self._models = models
+        self._desk = ReleaseDesk(store, models, executor)
         self._versions = versions_log(store)
-        self._releases = releases_log(store)
         self._executor = executor
         self._limits = limits
         self._identity = identity
 
     async def GetServerInfo(self, request: models_pb2.GetServerInfoRequest, context: Context) -> models_pb2.ServerInfo:
-        serving = self._models.serving
+        models, routes = self._models, self._models.routes
         return models_pb2.ServerInfo(
             **self._identity,
-            model=_served(*serving) if serving else None,
+            model=served_message(routes.stable, routes.stable_release) if routes.stable else None,
             limits=models_pb2.Limits(
                 max_sentences_per_request=self._limits.max_sentences_per_request,
                 max_sentence_bytes=self._limits.max_sentence_bytes,
                 max_queue_tokens=self._limits.max_queue_tokens,
                 max_message_bytes=self._limits.max_message_bytes,
             ),
-            release=self._models.newest_release,
-            trouble=self._models.trouble,
+            release=len(models.releases),
+            trouble=models.trouble,
             refused=[
                 models_pb2.RefusedVersion(release=item.release, version=item.version, reason=item.reason)
-                for item in self._models.refusals.values()
+                for item in models.failures.all()
+                if not item.is_passing
             ],
+            models=state_messages(models),
+            routing=release_message(len(models.releases), models.releases[-1]) if models.releases else None,
         )
 
     async def ListVersions(
         self, request: models_pb2.ListVersionsRequest, context: Context
     ) -> models_pb2.ListVersionsResponse:
-        loop = asyncio.get_running_loop()
-        versions = await loop.run_in_executor(self._executor, self._versions.entries)
-        releases = await loop.run_in_executor(self._executor, self._releases.entries)
-        stable = releases[-1].stable if releases else 0
+        versions = await self._all_versions()
+        table = await self._desk.releases()
+        gone = deleted_versions(table)
         numbers, token = page(len(versions), request.page_size, request.page_token)
         return models_pb2.ListVersionsResponse(
-            versions=[_version(number, versions[number - 1], number == stable) for number in numbers],
+            versions=[version_message(number, versions[number - 1], table, gone) for number in numbers],
             next_page_token=token,
         )
 
+    async def GetVersion(self, request: models_pb2.GetVersionRequest, context: Context) -> models_pb2.Version:
+        if request.number < 1:
+            refuse([Violation("number", f"is {request.number}; versions are numbered from 1")])
+        versions = await self._all_versions()
+        if request.number > len(versions):
+            raise NotFoundError(f"there is no version {request.number}; the newest is {len(versions)}")
+        return version_message(request.number, versions[request.number - 1], await self._desk.releases())
 
-def _served(snapshot: Snapshot, release: int) -> models_pb2.ServedModel:
-    manifest = snapshot.manifest
-    return models_pb2.ServedModel(
-        version=snapshot.version,
-        artifact_id=manifest.artifact_id,
-        encoder_id=manifest.encoder_id,
-        base_model=manifest.base_model,
-        tasks=[models_pb2.TaskInfo(name=task.name, labels=task.labels) for task in manifest.tasks],
-        dimensions=manifest.dimensions,
-        max_tokens=manifest.max_tokens,
-        release=release,
-    )
+    async def Promote(self, request: models_pb2.PromoteRequest, context: Context) -> models_pb2.Release:
+        return release_message(*await self._desk.change(*releases.promotion(request)))
 
+    async def Rollback(self, request: models_pb2.RollbackRequest, context: Context) -> models_pb2.Release:
+        return release_message(*await self._desk.change(*releases.rollback(request)))
 
-def _version(number: int, record: VersionRecord, is_stable: bool) -> models_pb2.Version:
-    return models_pb2.Version(
-        number=number,
-        artifact_id=record.artifact_id,
-        manifest_sha256=record.manifest_sha256,
-        parent=record.parent or 0,
-        job_id=record.job_id,
-        created_at=timestamp(record.created_at),
-        metrics=to_struct(record.metrics),
-        verdict=record.verdict,
-        is_stable=is_stable,
-    )
+    async def SetAlias(self, request: models_pb2.SetAliasRequest, context: Context) -> models_pb2.Release:
+        return release_message(*await self._desk.change(*releases.alias_change(request)))
+
+    async def WatchReleases(
+        self, request: models_pb2.WatchReleasesRequest, context: Context
+    ) -> AsyncIterator[models_pb2.Release]:
+        if request.after < 0:
+            refuse([Violation("after", f"is {request.after}; releases are numbered from 1, and 0 is the newest")])
+        async for number, record in self._desk.watch(request.after):
+            yield release_message(number, record)
+
+    async def _all_versions(self) -> Sequence[VersionRecord]:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._versions.entries)

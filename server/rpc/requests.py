@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from polyhead.v1 import inference_pb2
+from server.models.routing import Wish
 from server.models.snapshot import Snapshot
 from shared.errors import FailedPreconditionError, InvalidInputError, NotFoundError, Violation
 from shared.text import TokenizedText
@@ -47,6 +48,37 @@ def check_sentences(sentences: Sequence[str], truncation: int, limits: Limits) -
     if truncation not in inference_pb2.Truncation.values():
         found.append(Violation("truncation", f"{truncation} is no value of Truncation"))
     return found
+
+
+def check_model(selector: inference_pb2.ModelSelector) -> list[Violation]:
+    """A selector names something, or is absent."""
+    kind = selector.WhichOneof("model")
+    if kind == "version" and selector.version < 1:
+        return [Violation("model.version", f"is {selector.version}; versions are numbered from 1")]
+    if kind == "alias" and not selector.alias:
+        return [Violation("model.alias", "is empty; name an alias, or leave the model out for stable")]
+    return []
+
+
+def predict_wish(request: inference_pb2.PredictRequest) -> Wish:
+    return Wish(
+        version=request.model.version,
+        alias=request.model.alias,
+        routing_key=request.routing_key,
+        tasks=tuple(request.tasks),
+        wants_embedding=request.include_embedding,
+        expect_encoder_id=request.expect_encoder_id,
+    )
+
+
+def embed_wish(request: inference_pb2.EmbedRequest) -> Wish:
+    return Wish(
+        version=request.model.version,
+        alias=request.model.alias,
+        routing_key=request.routing_key,
+        wants_embedding=True,
+        expect_encoder_id=request.expect_encoder_id,
+    )
 
 
 def check_dimensions(dimensions: int, snapshot: Snapshot) -> list[Violation]:

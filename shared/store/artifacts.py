@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.errors import CorruptArtifactError, StoreError
+from shared.errors import CorruptArtifactError, SchemaVersionError, StoreError
 from shared.store.folder import FolderStore, KeyMissingError
 from shared.store.records import Record
 
@@ -44,6 +44,8 @@ class Probes(_Part):
     """
 
     sentences: tuple[str, ...]
+    #: Per task, what the columns of its scores mean.
+    labels: dict[str, tuple[str, ...]]
     embeddings: tuple[tuple[float, ...], ...]
     scores: dict[str, tuple[tuple[float, ...], ...]]
     tolerances: dict[str, float]
@@ -95,6 +97,7 @@ class ArtifactReader:
             SchemaVersionError: if a newer code wrote it.
         """
         self._store = store
+        self._unread: set[str] = set()
         self._prefix = f"artifacts/{artifact_id}"
         key = f"{self._prefix}/manifest.json"
         try:
@@ -103,7 +106,13 @@ class ArtifactReader:
             raise CorruptArtifactError(f"artifact {artifact_id} has no manifest") from None
         if sha256(body) != manifest_sha256:
             raise CorruptArtifactError(f"{key} has sha256 {sha256(body)}, published was {manifest_sha256}")
-        self.manifest = Manifest.from_bytes(body, key)
+        try:
+            self.manifest = Manifest.from_bytes(body, key)
+        except SchemaVersionError:
+            raise
+        except StoreError as error:
+            raise CorruptArtifactError(str(error)) from None
+        self._unread = set(self.manifest.files)
 
     def read(self, name: str) -> bytes:
         """
@@ -117,12 +126,26 @@ class ArtifactReader:
             body = self._store.get(f"{self._prefix}/{name}")
         except KeyMissingError:
             raise CorruptArtifactError(f"{self._prefix}/{name} is missing") from None
+        except StoreError as error:
+            if self._store.path(f"{self._prefix}/{name}").is_dir():
+                raise CorruptArtifactError(f"{self._prefix}/{name} is a folder, not a file") from error
+            raise
         if len(body) != entry.size or sha256(body) != entry.sha256:
             raise CorruptArtifactError(
                 f"{self._prefix}/{name} has {len(body)} bytes and sha256 {sha256(body)}; "
                 f"the manifest says {entry.size} and {entry.sha256}"
             )
+        self._unread.discard(name)
         return body
+
+    def verify_unread(self) -> None:
+        """Read and hash every file that was not read yet: an artifact is whole, or it is not served.
+
+        Raises:
+            CorruptArtifactError: as `read`.
+        """
+        for name in sorted(self._unread):
+            self.read(name)
 
     def read_json(self, name: str) -> Any:
         """

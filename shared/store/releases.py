@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from collections.abc import Sequence
+
+from pydantic import BaseModel, Field
 
 from shared.store.folder import FolderStore
 from shared.store.log import DenseLog
@@ -13,7 +15,7 @@ class Canary(BaseModel, frozen=True):
     """A share of the traffic (0 to 1) that goes to another version."""
 
     version: int
-    share: float
+    share: float = Field(gt=0, le=1)
 
 
 class ReleaseRecord(Record):
@@ -32,6 +34,10 @@ class ReleaseRecord(Record):
     #: The job or the request that this entry settles; a writer stops if its id is in the log.
     job_id: str = ""
     request_id: str = ""
+    #: The change that was asked for, in canonical words such as `promote 3`: a repeated request id must mean the same.
+    change: str = ""
+    #: The version that this entry marks as deleted: its files may go from now on, and no later entry may name it.
+    deleted: int | None = None
     #: What the gate said.
     verdict: str = "not judged"
     #: The release its candidate was judged against.
@@ -41,6 +47,11 @@ class ReleaseRecord(Record):
         """The versions a server must have loaded to follow this table."""
         named = {self.stable, *self.aliases.values()}
         return named | {self.canary.version} if self.canary else named
+
+
+def deleted_versions(releases: Sequence[ReleaseRecord]) -> set[int]:
+    """Versions whose files are gone, or are going."""
+    return {entry.deleted for entry in releases if entry.deleted is not None}
 
 
 def releases_log(store: FolderStore) -> DenseLog[ReleaseRecord]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from server.models import manager as module
+from server.models import failures as module
 from server.models.manager import ModelManager
+from server.models.routing import Wish
 from server.models.snapshot import Snapshot
 from shared.errors import StoreError, UnavailableError
 from shared.store.folder import FolderStore
@@ -48,7 +49,7 @@ async def test_load_that_fails_is_told_and_tried_again(
     tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """A watch that died over one failed allocation would leave the server on its old model for ever."""
-    monkeypatch.setattr(module, "RETRY_S", 0.05)
+    monkeypatch.setattr(module, "PASSING_RETRY_S", 0.05)
     store = FolderStore(tmp_path)
     publish(store, tiny_base)
     served = asyncio.Event()
@@ -59,9 +60,9 @@ async def test_load_that_fails_is_told_and_tried_again(
         await until(lambda: bool(manager.trouble))
         assert str(error) in manager.trouble
         with pytest.raises(UnavailableError, match=str(error)):
-            manager.snapshot()
+            manager.acquire(Wish())
         await asyncio.wait_for(served.wait(), 60)
         await until(lambda: not manager.trouble)
-        assert manager.snapshot().version == 1
-        assert manager.refusals == {}
+        assert manager.acquire(Wish()).version == 1
+        assert not manager.failures
         watch.cancel()

@@ -1,0 +1,41 @@
+"""Why a request that names a version or an alias cannot be answered, in words that help. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.models.routing import CANARY, STABLE, Wish
+from shared.errors import FailedPreconditionError, NotFoundError, PolyheadError, UnavailableError
+
+if TYPE_CHECKING:
+    from server.models.manager import ModelManager
+
+
+def missing_error(wish: Wish, models: ModelManager) -> PolyheadError:
+    """The error for a wish that names what is not loaded."""
+    table = models.releases[-1] if models.releases else None
+    if table is None:
+        return UnavailableError(f"no model is loaded yet: {models.trouble or 'there is no release'}")
+    if wish.version:
+        named = f"version {wish.version}"
+        version: int | None = wish.version if wish.version in table.versions() else None
+        if wish.version > models.num_versions:
+            return NotFoundError(f"there is no {named}; the newest is {models.num_versions}")
+    else:
+        named = f"alias {wish.alias!r}"
+        reserved = {STABLE: table.stable, CANARY: table.canary.version if table.canary else None}
+        version = reserved.get(wish.alias, table.aliases.get(wish.alias))
+    failure = models.failures.get(version) if version else None
+    if failure:
+        return FailedPreconditionError(
+            f"{named} is not loaded: version {version} was refused: {failure.reason}; loaded are {_loaded(models)}"
+        )
+    if version:
+        return UnavailableError(f"{named} is being loaded; try again in a moment")
+    return FailedPreconditionError(f"{named} is not in the routing table; loaded are {_loaded(models)}")
+
+
+def _loaded(models: ModelManager) -> str:
+    routes = models.routes
+    shown = (f"{version} ({', '.join(routes.roles_of(version))})" for version in sorted(routes.snapshots()))
+    return ", ".join(shown) or "none yet"
