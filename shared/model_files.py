@@ -89,12 +89,12 @@ def load_model(artifact: ArtifactReader) -> LoadedModel:
     _load_into(encoder, _tensors(artifact.read(ENCODER_FILE), ENCODER_FILE), ENCODER_FILE)
     heads_body = artifact.read(HEADS_FILE)
     tensors = _tensors(heads_body, HEADS_FILE)
-    _check_labels(heads_body, tasks)
     expected = {f"{task.name}.{part}" for task in tasks for part in ("weight", "bias")}
     if set(tensors) != expected:
         raise CorruptArtifactError(f"{HEADS_FILE} holds {sorted(tensors)}; the tasks need {sorted(expected)}")
     for task, head in zip(tasks, model.heads, strict=True):
         _load_into(head, {part: tensors[f"{task.name}.{part}"] for part in ("weight", "bias")}, f"head {task.name}")
+    _check_labels(heads_body, tasks)
     if manifest.dimensions != model.hidden_size:
         raise CorruptArtifactError(f"the manifest says {manifest.dimensions} dimensions, config {model.hidden_size}")
     text = TextEncoder(artifact.read("tokenizer.json"), manifest.max_tokens)
@@ -131,10 +131,13 @@ def _load_into(module: nn.Module, tensors: dict[str, Tensor], what: str) -> None
 def _check_labels(heads_body: bytes, tasks: Sequence[Task]) -> None:
     # A safetensors file begins with the length of its JSON header, 8 bytes little-endian; `load` has parsed it already.
     header = json.loads(heads_body[8 : 8 + int.from_bytes(heads_body[:8], "little")])
-    recorded = json.loads(header.get("__metadata__", {}).get(_LABELS_KEY, "null"))
-    stated = {task.name: list(task.labels) for task in tasks}
-    if recorded != stated:
-        raise CorruptArtifactError(f"the manifest has labels {stated}, {HEADS_FILE} was written for {recorded}")
+    recorded = json.loads(header.get("__metadata__", {}).get(_LABELS_KEY, "{}"))
+    for task in tasks:
+        if recorded.get(task.name) != list(task.labels):
+            raise CorruptArtifactError(
+                f"the manifest has labels {list(task.labels)} for task {task.name}, "
+                f"{HEADS_FILE} was written for {recorded.get(task.name)}"
+            )
 
 
 def _tensors(body: bytes, name: str) -> dict[str, Tensor]:

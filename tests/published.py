@@ -23,6 +23,13 @@ TASKS = (Task("sentiment", ("negative", "neutral", "positive"), 1.3), Task("hate
 
 def publish(store: FolderStore, base_folder: Path, tasks: Sequence[Task] = TASKS, seed: int = 0) -> int:
     """Write an artifact with heads drawn from `seed`, append its version and release; return the version."""
+    number = add_version(store, base_folder, tasks, seed)
+    release(store, number, versions_log(store).entries()[number - 1].job_id)
+    return number
+
+
+def add_version(store: FolderStore, base_folder: Path, tasks: Sequence[Task] = TASKS, seed: int = 0) -> int:
+    """As `publish`, but no release names the version."""
     base = load_base_model(str(base_folder))
     torch.manual_seed(seed)
     model = build_model(base, tasks).eval()
@@ -47,7 +54,6 @@ def publish(store: FolderStore, base_folder: Path, tasks: Sequence[Task] = TASKS
     record = VersionRecord(artifact_id=manifest.artifact_id, manifest_sha256=digest, job_id=new_id())
     number = versions_log(store).append(lambda _: record)
     assert number is not None
-    release(store, number, record.job_id)
     return number
 
 

@@ -81,7 +81,7 @@ def test_key_always_meets_the_same_version_and_keys_follow_the_share() -> None:
 
 def test_position_of_a_key_is_that_of_every_server() -> None:
     """Also of the one that runs tomorrow's code: a golden value."""
-    assert position("ann", 2) == pytest.approx(0.6208371, abs=1e-6)
+    assert position("ann", 2) == pytest.approx(0.9703033, abs=1e-6)
     assert position("ann", 3) != position("ann", 2)
 
 
