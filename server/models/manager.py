@@ -75,16 +75,20 @@ class ModelManager:
             NotFoundError: for a version that was never published.
             FailedPreconditionError: for a version or alias that the routing table does not name, or that was refused.
         """
-        if wish.is_named:
-            snapshot, route = named_snapshot(self.routes, wish), NAMED
-            if snapshot is None:
-                raise missing_error(wish, self)
-        elif self.routes.stable is None:
-            raise UnavailableError(f"no model is loaded yet: {self.trouble or 'the server is starting'}")
-        else:
-            snapshot, route = unnamed_snapshot(self.routes, self.routes.stable, wish, self._draw)
+        snapshot, route = self.find(wish)
         self._observer.routed(snapshot.version, route)
         return snapshot
+
+    def find(self, wish: Wish) -> tuple[Snapshot, str]:
+        """As `acquire`, with the route, but not counted as a request."""
+        if wish.is_named:
+            snapshot = named_snapshot(self.routes, wish)
+            if snapshot is None:
+                raise missing_error(wish, self)
+            return snapshot, NAMED
+        if self.routes.stable is None:
+            raise UnavailableError(f"no model is loaded yet: {self.trouble or 'the server is starting'}")
+        return unnamed_snapshot(self.routes, self.routes.stable, wish, self._draw)
 
     @property
     def trouble(self) -> str:

@@ -9,13 +9,13 @@ import grpc
 
 from polyhead.v1 import inference_pb2 as polyhead_pb2
 from server.models.manager import ModelManager
-from server.models.snapshot import Snapshot
+from server.models.routing import Wish
 from server.rpc import requests
 from server.rpc.inference import InferenceServicer
 from server.rpc.open_inference.outputs import infer_response, outputs_of, select_outputs
 from server.rpc.open_inference.text_input import BYTES, INPUT, sentences_of
 from server.rpc.open_inference.v2 import inference_pb2, inference_pb2_grpc
-from shared.errors import FailedPreconditionError, NotFoundError, PolyheadError, Violation
+from shared.errors import NotFoundError, PolyheadError, Violation
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -60,7 +60,7 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         self, request: inference_pb2.ModelReadyRequest, context: Context
     ) -> inference_pb2.ModelReadyResponse:
         try:
-            self._acquire(request.name, request.version)
+            self._models.find(_wish(request.name, request.version))
         except PolyheadError:
             return inference_pb2.ModelReadyResponse(ready=False)
         return inference_pb2.ModelReadyResponse(ready=self._is_ready())
@@ -73,11 +73,12 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelMetadata(
         self, request: inference_pb2.ModelMetadataRequest, context: Context
     ) -> inference_pb2.ModelMetadataResponse:
-        snapshot = self._acquire(request.name, request.version)
+        snapshot, _ = self._models.find(_wish(request.name, request.version))
+        versions = [snapshot.version] if request.version else sorted(self._models.routes.snapshots())
         tensor = inference_pb2.ModelMetadataResponse.TensorMetadata
         return inference_pb2.ModelMetadataResponse(
             name=MODEL_NAME,
-            versions=[str(snapshot.version)],
+            versions=[str(version) for version in versions],
             platform=PLATFORM,
             inputs=[tensor(name=INPUT, datatype=BYTES, shape=[-1])],
             outputs=[
@@ -93,25 +94,32 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         truncation = _truncation(request)
         found = requests.check_sentences(sentences, truncation, self._limits)
         requests.refuse([Violation(INPUT + v.field.removeprefix("sentences"), v.description) for v in found])
-        snapshot = self._acquire(request.model_name, request.model_version)
-        requests.check_encoder(request.parameters["expect_encoder_id"].string_param, snapshot)
+        encoder_id = request.parameters["expect_encoder_id"].string_param
+        routing_key = request.parameters["routing_key"].string_param
+        snapshot = self._models.acquire(_wish(request.model_name, request.model_version, routing_key, encoder_id))
+        requests.check_encoder(encoder_id, snapshot)
         outputs = select_outputs(request, snapshot)
         answer = await self._inference.run(snapshot, sentences, truncation, context)
         return infer_response(request, snapshot, outputs, answer)
 
-    def _acquire(self, name: str, version: str) -> Snapshot:
-        """
-        Raises:
-            NotFoundError: if the model's name is not ours.
-            FailedPreconditionError: if that version is not loaded.
-            UnavailableError: while no model is loaded.
-        """
-        if name != MODEL_NAME:
-            raise NotFoundError(f"no model {name!r}; this server has one, named {MODEL_NAME!r}")
-        snapshot = self._models.snapshot()
-        if version not in ("", "stable", str(snapshot.version)):
-            raise FailedPreconditionError(f"version {version!r} is not loaded; loaded is {snapshot.version}")
-        return snapshot
+
+def _wish(name: str, version: str, routing_key: str = "", expect_encoder_id: str = "") -> Wish:
+    """`version` is a number, an alias, or empty.
+
+    Raises:
+        NotFoundError: if the model's name is not ours.
+    """
+    if name != MODEL_NAME:
+        raise NotFoundError(f"no model {name!r}; this server has one, named {MODEL_NAME!r}")
+    is_number = version.isascii() and version.isdigit() and 0 < len(version) < 10
+    return Wish(
+        version=int(version) if is_number else 0,
+        alias="" if is_number else version,
+        routing_key=routing_key,
+        tasks=(),
+        wants_embedding=True,
+        expect_encoder_id=expect_encoder_id,
+    )
 
 
 def _truncation(request: inference_pb2.ModelInferRequest) -> int:

@@ -76,7 +76,7 @@ async def test_triton_client_gets_what_predict_and_embed_answer(server: RunningS
     assert column["sentiment.label"] == raw["tensors"]["sentiment.label"]
 
     assert answers["no_model"].startswith("StatusCode.NOT_FOUND: no model 'other'")
-    assert answers["no_version"].startswith("StatusCode.FAILED_PRECONDITION: version '77' is not loaded")
+    assert answers["no_version"].startswith("StatusCode.NOT_FOUND: there is no version 77")
     assert "has no output 'nothing'; it has sentiment.label" in answers["no_output"]
     assert answers["no_output"].startswith("StatusCode.INVALID_ARGUMENT")
 
