@@ -22,9 +22,12 @@ from server.batching.work import EntryBatch
 from server.engines.compute import ComputeWorkers
 from server.engines.torch_engine import pick_device
 from server.jobs.book import JobBook
+from server.metrics.endpoint import MetricsEndpoint
+from server.metrics.metrics import Metrics
 from server.models.loader import Loader, lower_priority
 from server.models.manager import ModelManager
 from server.rpc import health as health_names
+from server.rpc.calls import CallInterceptor
 from server.rpc.health import Health
 from server.rpc.inference import InferenceServicer
 from server.rpc.interceptor import ErrorInterceptor
@@ -32,6 +35,7 @@ from server.rpc.models import ModelServicer
 from server.rpc.open_inference.servicer import OpenInferenceServicer
 from server.rpc.open_inference.v2 import inference_pb2_grpc as open_inference_pb2_grpc
 from server.rpc.requests import Limits
+from server.rpc.running import RunningCalls
 from server.rpc.training import TrainingServicer
 from server.settings import ServerSettings
 from shared.doorbell import Doorbell
@@ -44,8 +48,10 @@ log = structlog.get_logger(__name__)
 #: Threads for store and Redis; a call is a few reads of small files or one round trip. Not tuned by measurement.
 NUM_BLOCKING_THREADS = 4
 
-#: Seconds that streams get at a stop when no other call runs any more: enough for a last message to leave.
-STREAMS_GRACE_S = 0.5
+#: The last part of the drain time: whatever still runs then is cancelled, and its cancellation must reach the client.
+CANCELLATION_S = 0.5
+#: Seconds that the compute workers get to end when no call waits for them any more.
+COMPUTE_END_S = 5.0
 
 
 class Application:
@@ -59,7 +65,9 @@ class Application:
         self._loading = ThreadPoolExecutor(1, "loading", initializer=lower_priority)
         self._tokenizing = ThreadPoolExecutor(1, "tokenizing")
         self._health = Health()
-        self._interceptor = ErrorInterceptor()
+        self._metrics = Metrics()
+        self._endpoint: MetricsEndpoint | None = None
+        self._calls = RunningCalls()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
@@ -70,11 +78,23 @@ class Application:
         """
         self._build()
         self.port = self._server.add_insecure_port(self._settings.server_listen)
+        if self._settings.server_metrics_listen:
+            self._endpoint = MetricsEndpoint(self._settings.server_metrics_listen, self._metrics.registry)
         await self._server.start()
         self._compute.start()
         self._health.serve(*health_names.ACCEPTING)
         self._spawn(self._models.run())
         log.info("listening", address=self._settings.server_listen, port=self.port, device=str(self._device))
+
+    @property
+    def metrics_port(self) -> int:
+        """Where /metrics is; 0: nowhere."""
+        return self._endpoint.port if self._endpoint else 0
+
+    @property
+    def num_running_calls(self) -> int:
+        """Calls that a stop would wait for."""
+        return self._calls.num_running
 
     async def stop(self) -> None:
         log.info("draining", seconds=self._settings.server_drain_s)
@@ -83,19 +103,24 @@ class Application:
             task.cancel()
         await self._drain()
         self._scheduler.queue.close()
-        await asyncio.to_thread(self._compute.join_blocking, 5.0)
+        await asyncio.to_thread(self._compute.join_blocking, COMPUTE_END_S)
+        if self._endpoint is not None:
+            await asyncio.to_thread(self._endpoint.close_blocking)
         for executor in (self._blocking, self._loading, self._tokenizing):
             executor.shutdown(wait=False, cancel_futures=True)
         log.info("stopped")
 
     async def _drain(self) -> None:
-        """Let running calls finish, then end the streams: they would otherwise always use up the drain time."""
-        stopping = asyncio.create_task(self._server.stop(self._settings.server_drain_s))
-        idle = asyncio.create_task(self._interceptor.until_idle())
-        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+        """Answer what runs while new calls are told to go elsewhere; then close the port, and cancel what is left."""
+        self._calls.drain()
+        patience_s = max(0.0, self._settings.server_drain_s - CANCELLATION_S)
+        idle = asyncio.create_task(self._calls.until_idle())
+        await asyncio.wait((idle,), timeout=patience_s)
         idle.cancel()
-        await self._server.stop(STREAMS_GRACE_S)
-        await stopping
+        if self._calls.num_running:
+            log.warning("the drain time is over: calls are cancelled", calls=self._calls.num_running)
+        self._health.close()
+        await self._server.stop(CANCELLATION_S)
 
     def _build(self) -> None:
         settings = self._settings
@@ -119,11 +144,13 @@ class Application:
             lambda error: loop.call_soon_threadsafe(self._on_compute_death, error),
         )
         loader = Loader(self._store, self._device, settings.server_precision)
-        self._models = ModelManager(self._store, loader, self._loading, settings.server_poll_s, self._on_serving)
+        self._models = ModelManager(
+            self._store, loader, self._loading, settings.server_poll_s, self._on_serving, self._metrics.models
+        )
         redis_url = settings.redis_url.get_secret_value()
         book = JobBook(self._store, Doorbell(redis_url), ProgressBoard(redis_url))
         self._server = grpc.aio.server(
-            interceptors=[self._interceptor],
+            interceptors=[CallInterceptor(self._calls, self._metrics.calls), ErrorInterceptor()],
             options=[
                 ("grpc.max_receive_message_length", settings.server_max_message_bytes),
                 ("grpc.max_send_message_length", settings.server_max_message_bytes),

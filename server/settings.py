@@ -17,6 +17,11 @@ class ServerSettings(ProcessSettings):
     server_listen: str = Field(
         "127.0.0.1:50051", pattern=r"^.+:\d{1,5}$", description="Host and port; port 0 takes a free one."
     )
+    server_metrics_listen: str = Field(
+        "",
+        pattern=r"^(.+:\d{1,5})?$",
+        description="Host and port where Prometheus finds /metrics; empty: nowhere; port 0 takes a free one.",
+    )
     server_device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     server_precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the torch engine.")
     server_compute_workers: Annotated[int, Field(ge=0, le=256)] = Field(

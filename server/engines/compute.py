@@ -16,6 +16,7 @@ import structlog
 import torch
 
 from server.engines.engine import Engine, EngineOutput
+from shared.errors import UnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -63,14 +64,22 @@ class ComputeWorkers(Generic[B]):
 
     def _run(self) -> None:
         torch.set_num_threads(1)
+        batch: B | None = None
         try:
             while (batch := self._take()) is not None:
                 self._answer(batch, self._compute(batch))
-                del batch
+                batch = None
         except BaseException as error:
             log.exception("a compute worker died")
+            self._die(error, batch)
+
+    def _die(self, error: BaseException, batch: B | None) -> None:
+        """Its callers would wait until their deadlines, or for ever."""
+        try:
+            if batch is not None:
+                self._answer(batch, UnavailableError("the compute worker of this batch died; try again"))
+        finally:
             self._on_death(error)
-            raise
 
     def _compute(self, batch: B) -> EngineOutput | Exception:
         """A failing batch fails its own requests and nothing else."""

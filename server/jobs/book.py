@@ -49,15 +49,18 @@ class JobBook:
         self._accepted_at: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def submit_blocking(self, request_id: str, spec: JobSpec) -> JobView:
+    def submit_blocking(self, request_id: str, spec: JobSpec, x_request_id: str = "") -> JobView:
         """Accept a job durably, then ring. Nothing is accepted while the queue is away.
+
+        `x_request_id` is that of the call, for the logs of whoever works on the job.
 
         Raises:
             UnavailableError: if the queue does not answer.
             AlreadyExistsError: if the request id was used with another spec.
         """
         self._doorbell.ping()
-        job, created = self._jobs.submit(request_id, spec)
+        job, created = self._jobs.submit(request_id, spec, x_request_id)
+        log.info("job accepted" if created else "job was accepted before", job_id=job.job_id)
         if created:
             try:
                 self._doorbell.ring(job.job_id)

@@ -8,7 +8,6 @@ ever, so it becomes INTERNAL too.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
-from server.rpc.statuses import DETAILS_KEY, details_of, status_of
+from server.rpc.aborting import abort_with
 from shared.errors import InvalidInputError, PolyheadError
 
 log = structlog.get_logger(__name__)
@@ -27,16 +26,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Also counts the unary calls that run, for the drain: streams such as a watch have no end of their own."""
-
-    def __init__(self) -> None:
-        self._num_running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    async def until_idle(self) -> None:
-        """Wait until no unary call runs."""
-        await self._idle.wait()
+    """Inside of `CallInterceptor`, so that every status it gives is counted."""
 
     async def intercept_service(
         self,
@@ -53,21 +43,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             behaviour: Any = _guard_stream(handler.unary_stream, parse, method)
         else:
             wrap = grpc.unary_unary_rpc_method_handler
-            behaviour = self._counted(_guard_unary(handler.unary_unary, parse, method))
+            behaviour = _guard_unary(handler.unary_unary, parse, method)
         return wrap(behaviour, request_deserializer=None, response_serializer=handler.response_serializer)
-
-    def _counted(self, behaviour: Callable[[bytes, Context], Awaitable[Any]]) -> Any:
-        async def counted(body: bytes, context: Context) -> Any:
-            self._num_running += 1
-            self._idle.clear()
-            try:
-                return await behaviour(body, context)
-            finally:
-                self._num_running -= 1
-                if self._num_running == 0:
-                    self._idle.set()
-
-        return counted
 
 
 def _guard_unary(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
@@ -79,10 +56,6 @@ def _guard_unary(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> 
 
 
 def _guard_stream(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
-    if inspect.iscoroutinefunction(behaviour):
-        # It writes its answers to the context, as the health service's Watch does.
-        return _guard_unary(behaviour, parse, method)
-
     async def guarded(body: bytes, context: Context) -> AsyncIterator[Any]:
         async with _translated(context, method):
             async for response in behaviour(_parse(parse, body), context):
@@ -103,7 +76,7 @@ async def _translated(context: Context, method: str) -> AsyncIterator[None]:
     try:
         yield
     except PolyheadError as error:
-        await context.abort(status_of(error), error.message, ((DETAILS_KEY, details_of(error)),))
+        await abort_with(context, error)
     except (grpc.aio.AbortError, GeneratorExit):
         raise
     except asyncio.CancelledError:

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from polyhead.v1 import training_pb2, training_pb2_grpc
 from server.jobs.book import JobBook, JobView
 from server.rpc.jobs import job_message
 from server.rpc.pages import page
+from server.rpc.request_ids import current_request_id
 from shared.errors import InvalidInputError, Violation
 from shared.spec import parse_spec
 
@@ -42,7 +44,8 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         if request.validate_only:
             return training_pb2.TrainJobResponse()
         request_id = request.request_id or uuid.uuid4().hex
-        view = await self._off_loop(lambda: self._book.submit_blocking(request_id, spec))
+        x_request_id = current_request_id()
+        view = await self._off_loop(lambda: self._book.submit_blocking(request_id, spec, x_request_id))
         return training_pb2.TrainJobResponse(job=job_message(view))
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Context) -> training_pb2.Job:
@@ -75,4 +78,5 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         return await self._off_loop(lambda: self._book.get_blocking(job_id))
 
     async def _off_loop(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+        """The call's context goes along: what is logged there carries its request id."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, call)

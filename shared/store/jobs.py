@@ -35,6 +35,8 @@ class SpecRecord(Record):
 
     request_id: str
     spec: JobSpec
+    #: `x-request-id` of the call that brought it: ties the logs of server and worker together.
+    x_request_id: str = ""
 
 
 class CancelRecord(Record):
@@ -107,14 +109,14 @@ class JobStore:
     def log(self, job_id: str) -> DenseLog[JobEntry]:
         return DenseLog(self._store, f"jobs/{job_id}/log", JobEntry)
 
-    def submit(self, request_id: str, spec: JobSpec) -> tuple[Job, bool]:
+    def submit(self, request_id: str, spec: JobSpec, x_request_id: str = "") -> tuple[Job, bool]:
         """Accept a job, durably. The second value is False if the same job was accepted before.
 
         Raises:
             AlreadyExistsError: if the request id was used with another spec.
         """
         job_id = job_id_of(request_id)
-        record = SpecRecord(request_id=request_id, spec=spec)
+        record = SpecRecord(request_id=request_id, spec=spec, x_request_id=x_request_id)
         created = create_record(self._store, f"jobs/{job_id}/spec.json", record)
         job = self.get(job_id)
         if job.accepted.spec != spec:

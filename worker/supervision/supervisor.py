@@ -94,6 +94,7 @@ class Supervisor:
         try:
             self._run(job_id)
         finally:
+            structlog.contextvars.unbind_contextvars("x_request_id")
             self._active_at = time.monotonic()
             self._is_busy = False
 
@@ -104,6 +105,8 @@ class Supervisor:
         except NotFoundError:
             _log.warning("the doorbell rang for a job that the store does not have", job_id=job_id)
             return
+        # Whatever this thread logs of the job carries the id of the call that brought it.
+        structlog.contextvars.bind_contextvars(x_request_id=job.accepted.x_request_id)
         if job.is_finished:
             self._roll_forward()
             return

@@ -51,6 +51,7 @@ class ComposeStack:
         self._environment = inherited | {
             "POLYHEAD_ENV_FILE": os.devnull,
             "POLYHEAD_PORT": str(self.port),
+            "POLYHEAD_METRICS_PORT": str(_free_port()),
             "POLYHEAD_TAG": TAG,
             "REDIS_PASSWORD": self.password,
             "DOCKER_BUILDKIT": "1",

@@ -162,3 +162,22 @@ async def test_text_that_waits_for_the_tokenizer_counts_as_queued() -> None:
     rig.engine.gate.set()
     assert len((await first).rows) == 1
     await rig.stop()
+
+
+async def test_compute_worker_that_dies_fails_its_batch_as_unavailable() -> None:
+    """The callers of that batch would otherwise wait until their deadlines, or for ever."""
+    rig, first = await blocked()
+
+    def die() -> None:
+        raise SystemExit("the device is gone")
+
+    rig.engine.fail = die
+    rig.engine.gate.set()
+    with pytest.raises(UnavailableError, match="died"):
+        await asyncio.wait_for(first, 60)
+    for _ in range(1200):
+        if rig.deaths:
+            break
+        await asyncio.sleep(0.05)
+    assert [type(death) for death in rig.deaths] == [SystemExit]
+    await rig.stop()

@@ -9,7 +9,7 @@ import grpc
 from polyhead.v1 import models_pb2, models_pb2_grpc
 
 #: Generous: a loaded machine is slow, and a test that waits in vain fails anyway.
-ATTEMPTS = 400
+ATTEMPTS = 2400
 PAUSE_S = 0.05
 
 
