@@ -8,18 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+TaskKind = Literal["single_label", "multi_label"]
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A head's definition. `temperature` divides its logits so that scores are calibrated (Guo et al. 2017)."""
+    """A head's definition. `temperature` divides its logits so that scores are calibrated (Guo et al. 2017).
+
+    A text has one label of a single-label task (scores: softmax), any number of a multi-label one (a sigmoid for each;
+    a label is told where its score is at least its threshold).
+    """
 
     name: str
     labels: tuple[str, ...]
     temperature: float = 1.0
+    kind: TaskKind = "single_label"
+    #: One for each label of a multi-label task; of a single-label one none.
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def is_multi_label(self) -> bool:
+        return self.kind == "multi_label"
+
+    def scores(self, logits_BC: Tensor) -> Tensor:
+        """Calibrated probabilities."""
+        scaled_BC = logits_BC / self.temperature
+        return torch.sigmoid(scaled_BC) if self.is_multi_label else torch.softmax(scaled_BC, dim=-1)
 
 
 class MultiTaskModel(nn.Module):

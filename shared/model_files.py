@@ -69,7 +69,10 @@ def encoder_id_of(files: dict[str, bytes]) -> str:
 
 def task_entries(model: MultiTaskModel) -> tuple[TaskEntry, ...]:
     """The manifest's description of the model's heads."""
-    return tuple(TaskEntry(name=t.name, labels=t.labels, temperature=t.temperature) for t in model.tasks)
+    return tuple(
+        TaskEntry(name=t.name, kind=t.kind, labels=t.labels, temperature=t.temperature, thresholds=t.thresholds)
+        for t in model.tasks
+    )
 
 
 def load_model(artifact: ArtifactReader) -> LoadedModel:
@@ -82,7 +85,7 @@ def load_model(artifact: ArtifactReader) -> LoadedModel:
 
     manifest = artifact.manifest
     config = artifact.read_json("config.json")
-    tasks = [Task(entry.name, entry.labels, entry.temperature) for entry in manifest.tasks]
+    tasks = [Task(t.name, t.labels, t.temperature, t.kind, t.thresholds) for t in manifest.tasks]
     with no_init_weights():  # every parameter is overwritten below: drawing random ones first would cost more than that
         encoder = _build_encoder(config)
         model = MultiTaskModel(encoder, _hidden_size(encoder), int(config.get("pad_token_id") or 0), tasks)

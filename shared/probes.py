@@ -36,10 +36,7 @@ def make_probes(model: MultiTaskModel, text: TextEncoder) -> Probes:
     with torch.inference_mode():
         pooled_BH, logits = model(*collate(rows, model.pad_token_id, device))
         embeddings_BH = torch.nn.functional.normalize(pooled_BH, dim=-1)
-        scores = {
-            task.name: torch.softmax(logits_BC / task.temperature, dim=-1)
-            for task, logits_BC in zip(model.tasks, logits, strict=True)
-        }
+        scores = {task.name: task.scores(logits_BC) for task, logits_BC in zip(model.tasks, logits, strict=True)}
     return Probes(
         sentences=SENTENCES,
         labels={task.name: task.labels for task in model.tasks},

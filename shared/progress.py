@@ -27,6 +27,8 @@ class JobProgress(BaseModel):
     loss_by_task: dict[str, float] = {}
     examples_per_s: float = 0.0
     eta_s: float = 0.0
+    thawed: str = ""
+    trainable_share: float = 0.0
 
 
 class ProgressBoard:

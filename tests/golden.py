@@ -25,8 +25,5 @@ def alone(model: LoadedModel, sentence: str) -> tuple[NDArray[np.float32], list[
         rows = [model.text.encode_blocking([sentence])[0].ids]
         pooled_BH, logits = model.model(*collate(rows, model.model.pad_token_id, torch.device("cpu")))
         embedding = torch.nn.functional.normalize(pooled_BH, dim=-1)[0].numpy()
-        scores = [
-            torch.softmax(part[0] / task.temperature, -1).numpy()
-            for part, task in zip(logits, model.model.tasks, strict=True)
-        ]
+        scores = [task.scores(part[0]).numpy() for part, task in zip(logits, model.model.tasks, strict=True)]
     return embedding, scores

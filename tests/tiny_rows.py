@@ -42,9 +42,8 @@ def corpus_of_lengths(rows_by_task: Sequence[int], seed: int = 1) -> Corpus:
     """So many rows of each task with lengths between 3 and 60 tokens, nine in ten of label 0, else of label 1."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(3, 61, size=sum(rows_by_task))
-    return Corpus(
+    return Corpus.of(
         ids=[[1] * int(length) for length in lengths],
-        lengths=lengths,
         task_ids=np.repeat(np.arange(len(rows_by_task)), rows_by_task),
         label_ids=rng.choice(2, p=(0.9, 0.1), size=len(lengths)).astype(np.int64),
     )

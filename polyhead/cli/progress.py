@@ -92,6 +92,8 @@ class JobDisplay:
 def _details(progress: JobProgress) -> Iterator[str]:
     if progress.steps:
         yield f"step {progress.step}/{progress.steps}"
+    if progress.thawed and progress.thawed != "everything":
+        yield f"thawed: {progress.thawed} ({progress.trainable_share:.1%})"
     if progress.loss_by_task:
         yield "loss " + ", ".join(f"{task} {loss:.3f}" for task, loss in sorted(progress.loss_by_task.items()))
     if progress.examples_per_s:

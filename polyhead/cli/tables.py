@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from polyhead.cli.output import age, local_time, shorten
-from polyhead.results import Job, SentenceEmbedding, SentenceResult, ServerInfo, Version
+from polyhead.results import Job, Prediction, SentenceEmbedding, SentenceResult, ServerInfo, Version
 
 METRIC_NAMES = ("accuracy", "macro_f1", "macro_recall", "ece", "cross_entropy")
 SCORERS = {"model": "this model", "majority": "majority", "tfidf_lr": "TF-IDF + LR"}
@@ -28,7 +28,7 @@ def prediction_table(sentences: Sequence[str], results: Sequence[SentenceResult]
     for sentence, result in zip(sentences, results, strict=True):
         text = shorten(sentence) + (" [cut]" if result.truncated else "")
         answers = (result.predictions.get(task) for task in tasks)
-        cells = [f"{answer.label} {answer.score:.3f}" if answer else "-" for answer in answers]
+        cells = [_answer(answer) if answer else "-" for answer in answers]
         if has_vectors:
             cells.append(_vector(result.embedding or ()))
         table.add_row(text, *cells)
@@ -145,7 +145,8 @@ def server_table(info: ServerInfo) -> Table:
         table.add_row("base model", model.base_model)
         table.add_row("encoder", f"{model.encoder_id}, {model.dimensions} dimensions, {model.max_tokens} tokens")
         for task in model.tasks:
-            table.add_row("task", f"{task.name}: {', '.join(task.labels)}")
+            kind = " (any number of them)" if task.kind == "multi_label" else ""
+            table.add_row("task", f"{task.name}: {', '.join(task.labels)}{kind}")
         if not model.tasks:
             table.add_row("task", "none yet; train some with `polyhead train`")
     limits = info.limits
@@ -160,6 +161,16 @@ def server_table(info: ServerInfo) -> Table:
     if info.trouble:
         table.add_row("trouble", f"releases cannot be followed: {info.trouble}")
     return table
+
+
+def _answer(answer: Prediction) -> str:
+    """A label with its score; of a multi-label task each that the text has, or the nearest one that it has not."""
+    if answer.label:
+        return f"{answer.label} {answer.score:.3f}"
+    if answer.labels:
+        return ", ".join(f"{label} {answer.scores[label]:.3f}" for label in answer.labels)
+    nearest = max(answer.scores, key=lambda label: answer.scores[label])
+    return f"none ({nearest} {answer.scores[nearest]:.3f})"
 
 
 def _by_task(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -40,6 +40,7 @@ def _sentence(message: inference_pb2.SentenceResult) -> results.SentenceResult:
                 label=item.label,
                 score=item.score,
                 scores={score.label: score.score for score in item.scores},
+                labels=(item.label,) if item.label else tuple(item.labels),
             )
             for item in message.predictions
         },

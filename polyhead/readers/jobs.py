@@ -42,4 +42,6 @@ def _progress(message: training_pb2.JobProgress) -> results.JobProgress:
         loss_by_task=dict(message.loss_by_task),
         examples_per_s=message.examples_per_s,
         eta_s=message.eta_s,
+        thawed=message.thawed,
+        trainable_share=message.trainable_share,
     )

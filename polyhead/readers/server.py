@@ -5,7 +5,7 @@ from __future__ import annotations
 from polyhead import results
 from polyhead.readers.times import read_time
 from polyhead.specs import from_struct
-from polyhead.v1 import models_pb2
+from polyhead.v1 import models_pb2, tasks_pb2
 
 
 def read_server_info(message: models_pb2.ServerInfo) -> results.ServerInfo:
@@ -47,8 +47,18 @@ def _served(message: models_pb2.ServedModel) -> results.ServedModel:
         artifact_id=message.artifact_id,
         encoder_id=message.encoder_id,
         base_model=message.base_model,
-        tasks=tuple(results.TaskInfo(task.name, tuple(task.labels)) for task in message.tasks),
+        tasks=tuple(_task(task) for task in message.tasks),
         dimensions=message.dimensions,
         max_tokens=message.max_tokens,
         release=message.release,
+    )
+
+
+def _task(message: models_pb2.TaskInfo) -> results.TaskInfo:
+    is_multi_label = message.kind == tasks_pb2.TASK_KIND_MULTI_LABEL
+    return results.TaskInfo(
+        name=message.name,
+        labels=tuple(message.labels),
+        kind="multi_label" if is_multi_label else "single_label",
+        thresholds=tuple(message.thresholds),
     )

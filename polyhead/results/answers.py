@@ -22,11 +22,14 @@ class Prediction:
     """One task's answer for one sentence."""
 
     task: str
+    #: The best label; empty for a multi-label task.
     label: str
-    #: Calibrated probability of `label`, 0 to 1.
+    #: Calibrated probability of `label`, 0 to 1; 0 for a multi-label task.
     score: float
     #: All labels, in the order of the task's definition.
     scores: Mapping[str, float]
+    #: What the text has: `label` alone, or of a multi-label task every label over its threshold, perhaps none.
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ class JobProgress:
     loss_by_task: Mapping[str, float]
     examples_per_s: float
     eta_s: float
+    #: What is trained now, such as `layer.4 and above`, and its share of the parameters; empty but while training.
+    thawed: str = ""
+    trainable_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

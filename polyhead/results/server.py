@@ -14,6 +14,10 @@ class TaskInfo:
 
     name: str
     labels: tuple[str, ...]
+    #: single_label or multi_label.
+    kind: str = "single_label"
+    #: Of a multi-label task: the score from which on a label is told, in the order of the labels.
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpolyhead/v1/inference.proto\x12\x0bpolyhead.v1\"<\n\rModelSelector\x12\x11\n\x07version\x18\x01 \x01(\x05H\x00\x12\x0f\n\x05\x61lias\x18\x02 \x01(\tH\x00\x42\x07\n\x05model\"\xd5\x01\n\x0ePredictRequest\x12\x11\n\tsentences\x18\x01 \x03(\t\x12\r\n\x05tasks\x18\x02 \x03(\t\x12\x19\n\x11include_embedding\x18\x03 \x01(\x08\x12)\n\x05model\x18\x04 \x01(\x0b\x32\x1a.polyhead.v1.ModelSelector\x12\x13\n\x0brouting_key\x18\x05 \x01(\t\x12\x19\n\x11\x65xpect_encoder_id\x18\x06 \x01(\t\x12+\n\ntruncation\x18\x07 \x01(\x0e\x32\x17.polyhead.v1.Truncation\"\xa4\x01\n\x0fPredictResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.polyhead.v1.SentenceResult\x12\x15\n\rmodel_version\x18\x02 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x03 \x01(\t\x12\x12\n\nencoder_id\x18\x04 \x01(\t\x12#\n\x06timing\x18\x05 \x01(\x0b\x32\x13.polyhead.v1.Timing\"\x95\x01\n\x0eSentenceResult\x12\x30\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x1b.polyhead.v1.TaskPrediction\x12)\n\tembedding\x18\x02 \x01(\x0b\x32\x16.polyhead.v1.Embedding\x12\x13\n\x0btoken_count\x18\x03 \x01(\x05\x12\x11\n\ttruncated\x18\x04 \x01(\x08\"e\n\x0eTaskPrediction\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\'\n\x06scores\x18\x04 \x03(\x0b\x32\x17.polyhead.v1.LabelScore\"*\n\nLabelScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"\xe3\x01\n\x0c\x45mbedRequest\x12\x11\n\tsentences\x18\x01 \x03(\t\x12\x16\n\tnormalize\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\ndimensions\x18\x03 \x01(\x05\x12)\n\x05model\x18\x04 \x01(\x0b\x32\x1a.polyhead.v1.ModelSelector\x12\x13\n\x0brouting_key\x18\x05 \x01(\t\x12\x19\n\x11\x65xpect_encoder_id\x18\x06 \x01(\t\x12+\n\ntruncation\x18\x07 \x01(\x0e\x32\x17.polyhead.v1.TruncationB\x0c\n\n_normalize\"\xa8\x01\n\rEmbedResponse\x12\x32\n\nembeddings\x18\x01 \x03(\x0b\x32\x1e.polyhead.v1.SentenceEmbedding\x12\x15\n\rmodel_version\x18\x02 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x03 \x01(\t\x12\x12\n\nencoder_id\x18\x04 \x01(\t\x12#\n\x06timing\x18\x05 \x01(\x0b\x32\x13.polyhead.v1.Timing\"K\n\x11SentenceEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x13\n\x0btoken_count\x18\x02 \x01(\x05\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"U\n\x06Timing\x12\x13\n\x0btokenize_ms\x18\x01 \x01(\x01\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x12\n\ncompute_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01*X\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x17\n\x13TRUNCATION_TRUNCATE\x10\x01\x12\x15\n\x11TRUNCATION_REFUSE\x10\x02\x32\x98\x01\n\x10InferenceService\x12\x44\n\x07Predict\x12\x1b.polyhead.v1.PredictRequest\x1a\x1c.polyhead.v1.PredictResponse\x12>\n\x05\x45mbed\x12\x19.polyhead.v1.EmbedRequest\x1a\x1a.polyhead.v1.EmbedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpolyhead/v1/inference.proto\x12\x0bpolyhead.v1\"<\n\rModelSelector\x12\x11\n\x07version\x18\x01 \x01(\x05H\x00\x12\x0f\n\x05\x61lias\x18\x02 \x01(\tH\x00\x42\x07\n\x05model\"\xd5\x01\n\x0ePredictRequest\x12\x11\n\tsentences\x18\x01 \x03(\t\x12\r\n\x05tasks\x18\x02 \x03(\t\x12\x19\n\x11include_embedding\x18\x03 \x01(\x08\x12)\n\x05model\x18\x04 \x01(\x0b\x32\x1a.polyhead.v1.ModelSelector\x12\x13\n\x0brouting_key\x18\x05 \x01(\t\x12\x19\n\x11\x65xpect_encoder_id\x18\x06 \x01(\t\x12+\n\ntruncation\x18\x07 \x01(\x0e\x32\x17.polyhead.v1.Truncation\"\xa4\x01\n\x0fPredictResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.polyhead.v1.SentenceResult\x12\x15\n\rmodel_version\x18\x02 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x03 \x01(\t\x12\x12\n\nencoder_id\x18\x04 \x01(\t\x12#\n\x06timing\x18\x05 \x01(\x0b\x32\x13.polyhead.v1.Timing\"\x95\x01\n\x0eSentenceResult\x12\x30\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x1b.polyhead.v1.TaskPrediction\x12)\n\tembedding\x18\x02 \x01(\x0b\x32\x16.polyhead.v1.Embedding\x12\x13\n\x0btoken_count\x18\x03 \x01(\x05\x12\x11\n\ttruncated\x18\x04 \x01(\x08\"u\n\x0eTaskPrediction\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\'\n\x06scores\x18\x04 \x03(\x0b\x32\x17.polyhead.v1.LabelScore\x12\x0e\n\x06labels\x18\x05 \x03(\t\"*\n\nLabelScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"\xe3\x01\n\x0c\x45mbedRequest\x12\x11\n\tsentences\x18\x01 \x03(\t\x12\x16\n\tnormalize\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\ndimensions\x18\x03 \x01(\x05\x12)\n\x05model\x18\x04 \x01(\x0b\x32\x1a.polyhead.v1.ModelSelector\x12\x13\n\x0brouting_key\x18\x05 \x01(\t\x12\x19\n\x11\x65xpect_encoder_id\x18\x06 \x01(\t\x12+\n\ntruncation\x18\x07 \x01(\x0e\x32\x17.polyhead.v1.TruncationB\x0c\n\n_normalize\"\xa8\x01\n\rEmbedResponse\x12\x32\n\nembeddings\x18\x01 \x03(\x0b\x32\x1e.polyhead.v1.SentenceEmbedding\x12\x15\n\rmodel_version\x18\x02 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x03 \x01(\t\x12\x12\n\nencoder_id\x18\x04 \x01(\t\x12#\n\x06timing\x18\x05 \x01(\x0b\x32\x13.polyhead.v1.Timing\"K\n\x11SentenceEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x13\n\x0btoken_count\x18\x02 \x01(\x05\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"U\n\x06Timing\x12\x13\n\x0btokenize_ms\x18\x01 \x01(\x01\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x12\n\ncompute_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01*X\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x17\n\x13TRUNCATION_TRUNCATE\x10\x01\x12\x15\n\x11TRUNCATION_REFUSE\x10\x02\x32\x98\x01\n\x10InferenceService\x12\x44\n\x07Predict\x12\x1b.polyhead.v1.PredictRequest\x1a\x1c.polyhead.v1.PredictResponse\x12>\n\x05\x45mbed\x12\x19.polyhead.v1.EmbedRequest\x1a\x1a.polyhead.v1.EmbedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'polyhead.v1.inference_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRUNCATION']._serialized_start=1382
-  _globals['_TRUNCATION']._serialized_end=1470
+  _globals['_TRUNCATION']._serialized_start=1398
+  _globals['_TRUNCATION']._serialized_end=1486
   _globals['_MODELSELECTOR']._serialized_start=44
   _globals['_MODELSELECTOR']._serialized_end=104
   _globals['_PREDICTREQUEST']._serialized_start=107
@@ -42,19 +42,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENTENCERESULT']._serialized_start=490
   _globals['_SENTENCERESULT']._serialized_end=639
   _globals['_TASKPREDICTION']._serialized_start=641
-  _globals['_TASKPREDICTION']._serialized_end=742
-  _globals['_LABELSCORE']._serialized_start=744
-  _globals['_LABELSCORE']._serialized_end=786
-  _globals['_EMBEDDING']._serialized_start=788
-  _globals['_EMBEDDING']._serialized_end=815
-  _globals['_EMBEDREQUEST']._serialized_start=818
-  _globals['_EMBEDREQUEST']._serialized_end=1045
-  _globals['_EMBEDRESPONSE']._serialized_start=1048
-  _globals['_EMBEDRESPONSE']._serialized_end=1216
-  _globals['_SENTENCEEMBEDDING']._serialized_start=1218
-  _globals['_SENTENCEEMBEDDING']._serialized_end=1293
-  _globals['_TIMING']._serialized_start=1295
-  _globals['_TIMING']._serialized_end=1380
-  _globals['_INFERENCESERVICE']._serialized_start=1473
-  _globals['_INFERENCESERVICE']._serialized_end=1625
+  _globals['_TASKPREDICTION']._serialized_end=758
+  _globals['_LABELSCORE']._serialized_start=760
+  _globals['_LABELSCORE']._serialized_end=802
+  _globals['_EMBEDDING']._serialized_start=804
+  _globals['_EMBEDDING']._serialized_end=831
+  _globals['_EMBEDREQUEST']._serialized_start=834
+  _globals['_EMBEDREQUEST']._serialized_end=1061
+  _globals['_EMBEDRESPONSE']._serialized_start=1064
+  _globals['_EMBEDRESPONSE']._serialized_end=1232
+  _globals['_SENTENCEEMBEDDING']._serialized_start=1234
+  _globals['_SENTENCEEMBEDDING']._serialized_end=1309
+  _globals['_TIMING']._serialized_start=1311
+  _globals['_TIMING']._serialized_end=1396
+  _globals['_INFERENCESERVICE']._serialized_start=1489
+  _globals['_INFERENCESERVICE']._serialized_end=1641
 # @@protoc_insertion_point(module_scope)

@@ -192,14 +192,21 @@ class TaskPrediction(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     task: _builtins.str
     label: _builtins.str
-    """The label with the highest score."""
+    """The label with the highest score; empty for a multi-label task."""
     score: _builtins.float
-    """Its calibrated probability, 0 to 1."""
+    """Its calibrated probability, 0 to 1; 0 for a multi-label task."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelScore]:
-        """All labels, in the order of the task's definition."""
+        """All labels, in the order of the task's definition. Of a single-label task they add up to 1; of a multi-label task
+        each is a probability of its own.
+        """
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a multi-label task: the labels whose score is at least their threshold (TaskInfo has them); often none."""
 
     def __init__(
         self,
@@ -208,10 +215,11 @@ class TaskPrediction(_message.Message):
         label: _builtins.str = ...,
         score: _builtins.float = ...,
         scores: _abc.Iterable[Global___LabelScore] | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "score", b"score", "scores", b"scores", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "labels", b"labels", "score", b"score", "scores", b"scores", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from polyhead.v1 import tasks_pb2 as polyhead_dot_v1_dot_tasks__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18polyhead/v1/models.proto\x12\x0bpolyhead.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xc5\x02\n\nServerInfo\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\'\n\x05model\x18\x02 \x01(\x0b\x32\x18.polyhead.v1.ServedModel\x12#\n\x06limits\x18\x03 \x01(\x0b\x32\x13.polyhead.v1.Limits\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x0f\n\x07release\x18\x07 \x01(\x05\x12,\n\x07refused\x18\x08 \x03(\x0b\x32\x1b.polyhead.v1.RefusedVersion\x12\x0f\n\x07trouble\x18\t \x01(\t\x12\'\n\x06models\x18\n \x03(\x0b\x32\x17.polyhead.v1.ModelState\x12%\n\x07routing\x18\x0b \x01(\x0b\x32\x14.polyhead.v1.Release\"\x8b\x02\n\nModelState\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.polyhead.v1.ModelState.State\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x13\n\x0b\x61rtifact_id\x18\x05 \x01(\t\x12\x12\n\nencoder_id\x18\x06 \x01(\t\x12$\n\x05tasks\x18\x07 \x03(\x0b\x32\x15.polyhead.v1.TaskInfo\"P\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07LOADING\x10\x01\x12\n\n\x06LOADED\x10\x02\x12\x0b\n\x07REFUSED\x10\x03\x12\n\n\x06\x46\x41ILED\x10\x04\"\xba\x01\n\x0bServedModel\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x12\n\nbase_model\x18\x04 \x01(\t\x12$\n\x05tasks\x18\x05 \x03(\x0b\x32\x15.polyhead.v1.TaskInfo\x12\x12\n\ndimensions\x18\x06 \x01(\x05\x12\x12\n\nmax_tokens\x18\x07 \x01(\x05\x12\x0f\n\x07release\x18\x08 \x01(\x05\"(\n\x08TaskInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\"|\n\x06Limits\x12!\n\x19max_sentences_per_request\x18\x01 \x01(\x05\x12\x1a\n\x12max_sentence_bytes\x18\x02 \x01(\x05\x12\x18\n\x10max_queue_tokens\x18\x03 \x01(\x05\x12\x19\n\x11max_message_bytes\x18\x04 \x01(\x05\"B\n\x0eRefusedVersion\x12\x0f\n\x07release\x18\x01 \x01(\x05\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x13ListVersionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListVersionsResponse\x12&\n\x08versions\x18\x01 \x03(\x0b\x32\x14.polyhead.v1.Version\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa0\x02\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x03 \x01(\t\x12\x0e\n\x06parent\x18\x04 \x01(\x05\x12\x0e\n\x06job_id\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07metrics\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07verdict\x18\x08 \x01(\t\x12\x11\n\tis_stable\x18\t \x01(\x08\x12\x0f\n\x07\x61liases\x18\n \x03(\t\x12\x14\n\x0c\x63\x61nary_share\x18\x0b \x01(\x01\x12\x12\n\nis_deleted\x18\x0c \x01(\x08\"#\n\x11GetVersionRequest\x12\x0e\n\x06number\x18\x01 \x01(\x05\"\x94\x01\n\x0ePromoteRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x19\n\x0c\x63\x61nary_share\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x10resume_automatic\x18\x04 \x01(\x08\x12\x0b\n\x03why\x18\x05 \x01(\t\x12\n\n\x02\x62y\x18\x06 \x01(\tB\x0f\n\r_canary_share\"O\n\x0fRollbackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\"^\n\x0fSetAliasRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\n\n\x02\x62y\x18\x05 \x01(\t\"%\n\x14WatchReleasesRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x05\"\xf7\x02\n\x07Release\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0e\n\x06stable\x18\x02 \x01(\x05\x12\x32\n\x07\x61liases\x18\x03 \x03(\x0b\x32!.polyhead.v1.Release.AliasesEntry\x12#\n\x06\x63\x61nary\x18\x04 \x01(\x0b\x32\x13.polyhead.v1.Canary\x12\x0c\n\x04hold\x18\x05 \x01(\x08\x12\x0b\n\x03why\x18\x06 \x01(\t\x12\n\n\x02\x62y\x18\x07 \x01(\t\x12\x0e\n\x06\x63hange\x18\x08 \x01(\t\x12\x0e\n\x06job_id\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07verdict\x18\x0b \x01(\t\x12\x16\n\x0ejudged_against\x18\x0c \x01(\x05\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65leted\x18\x0e \x01(\x05\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"(\n\x06\x43\x61nary\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\r\n\x05share\x18\x02 \x01(\x01\x32\xfe\x03\n\x0cModelService\x12K\n\rGetServerInfo\x12!.polyhead.v1.GetServerInfoRequest\x1a\x17.polyhead.v1.ServerInfo\x12S\n\x0cListVersions\x12 .polyhead.v1.ListVersionsRequest\x1a!.polyhead.v1.ListVersionsResponse\x12\x42\n\nGetVersion\x12\x1e.polyhead.v1.GetVersionRequest\x1a\x14.polyhead.v1.Version\x12<\n\x07Promote\x12\x1b.polyhead.v1.PromoteRequest\x1a\x14.polyhead.v1.Release\x12>\n\x08Rollback\x12\x1c.polyhead.v1.RollbackRequest\x1a\x14.polyhead.v1.Release\x12>\n\x08SetAlias\x12\x1c.polyhead.v1.SetAliasRequest\x1a\x14.polyhead.v1.Release\x12J\n\rWatchReleases\x12!.polyhead.v1.WatchReleasesRequest\x1a\x14.polyhead.v1.Release0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18polyhead/v1/models.proto\x12\x0bpolyhead.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17polyhead/v1/tasks.proto\"\x16\n\x14GetServerInfoRequest\"\xc5\x02\n\nServerInfo\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\'\n\x05model\x18\x02 \x01(\x0b\x32\x18.polyhead.v1.ServedModel\x12#\n\x06limits\x18\x03 \x01(\x0b\x32\x13.polyhead.v1.Limits\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x0f\n\x07release\x18\x07 \x01(\x05\x12,\n\x07refused\x18\x08 \x03(\x0b\x32\x1b.polyhead.v1.RefusedVersion\x12\x0f\n\x07trouble\x18\t \x01(\t\x12\'\n\x06models\x18\n \x03(\x0b\x32\x17.polyhead.v1.ModelState\x12%\n\x07routing\x18\x0b \x01(\x0b\x32\x14.polyhead.v1.Release\"\x8b\x02\n\nModelState\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.polyhead.v1.ModelState.State\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x13\n\x0b\x61rtifact_id\x18\x05 \x01(\t\x12\x12\n\nencoder_id\x18\x06 \x01(\t\x12$\n\x05tasks\x18\x07 \x03(\x0b\x32\x15.polyhead.v1.TaskInfo\"P\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07LOADING\x10\x01\x12\n\n\x06LOADED\x10\x02\x12\x0b\n\x07REFUSED\x10\x03\x12\n\n\x06\x46\x41ILED\x10\x04\"\xba\x01\n\x0bServedModel\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x12\n\nbase_model\x18\x04 \x01(\t\x12$\n\x05tasks\x18\x05 \x03(\x0b\x32\x15.polyhead.v1.TaskInfo\x12\x12\n\ndimensions\x18\x06 \x01(\x05\x12\x12\n\nmax_tokens\x18\x07 \x01(\x05\x12\x0f\n\x07release\x18\x08 \x01(\x05\"a\n\x08TaskInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.polyhead.v1.TaskKind\x12\x12\n\nthresholds\x18\x04 \x03(\x02\"|\n\x06Limits\x12!\n\x19max_sentences_per_request\x18\x01 \x01(\x05\x12\x1a\n\x12max_sentence_bytes\x18\x02 \x01(\x05\x12\x18\n\x10max_queue_tokens\x18\x03 \x01(\x05\x12\x19\n\x11max_message_bytes\x18\x04 \x01(\x05\"B\n\x0eRefusedVersion\x12\x0f\n\x07release\x18\x01 \x01(\x05\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x13ListVersionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListVersionsResponse\x12&\n\x08versions\x18\x01 \x03(\x0b\x32\x14.polyhead.v1.Version\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa0\x02\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x03 \x01(\t\x12\x0e\n\x06parent\x18\x04 \x01(\x05\x12\x0e\n\x06job_id\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07metrics\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07verdict\x18\x08 \x01(\t\x12\x11\n\tis_stable\x18\t \x01(\x08\x12\x0f\n\x07\x61liases\x18\n \x03(\t\x12\x14\n\x0c\x63\x61nary_share\x18\x0b \x01(\x01\x12\x12\n\nis_deleted\x18\x0c \x01(\x08\"#\n\x11GetVersionRequest\x12\x0e\n\x06number\x18\x01 \x01(\x05\"\x94\x01\n\x0ePromoteRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x19\n\x0c\x63\x61nary_share\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x10resume_automatic\x18\x04 \x01(\x08\x12\x0b\n\x03why\x18\x05 \x01(\t\x12\n\n\x02\x62y\x18\x06 \x01(\tB\x0f\n\r_canary_share\"O\n\x0fRollbackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\"^\n\x0fSetAliasRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\n\n\x02\x62y\x18\x05 \x01(\t\"%\n\x14WatchReleasesRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x05\"\xf7\x02\n\x07Release\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0e\n\x06stable\x18\x02 \x01(\x05\x12\x32\n\x07\x61liases\x18\x03 \x03(\x0b\x32!.polyhead.v1.Release.AliasesEntry\x12#\n\x06\x63\x61nary\x18\x04 \x01(\x0b\x32\x13.polyhead.v1.Canary\x12\x0c\n\x04hold\x18\x05 \x01(\x08\x12\x0b\n\x03why\x18\x06 \x01(\t\x12\n\n\x02\x62y\x18\x07 \x01(\t\x12\x0e\n\x06\x63hange\x18\x08 \x01(\t\x12\x0e\n\x06job_id\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07verdict\x18\x0b \x01(\t\x12\x16\n\x0ejudged_against\x18\x0c \x01(\x05\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65leted\x18\x0e \x01(\x05\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"(\n\x06\x43\x61nary\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\r\n\x05share\x18\x02 \x01(\x01\x32\xfe\x03\n\x0cModelService\x12K\n\rGetServerInfo\x12!.polyhead.v1.GetServerInfoRequest\x1a\x17.polyhead.v1.ServerInfo\x12S\n\x0cListVersions\x12 .polyhead.v1.ListVersionsRequest\x1a!.polyhead.v1.ListVersionsResponse\x12\x42\n\nGetVersion\x12\x1e.polyhead.v1.GetVersionRequest\x1a\x14.polyhead.v1.Version\x12<\n\x07Promote\x12\x1b.polyhead.v1.PromoteRequest\x1a\x14.polyhead.v1.Release\x12>\n\x08Rollback\x12\x1c.polyhead.v1.RollbackRequest\x1a\x14.polyhead.v1.Release\x12>\n\x08SetAlias\x12\x1c.polyhead.v1.SetAliasRequest\x1a\x14.polyhead.v1.Release\x12J\n\rWatchReleases\x12!.polyhead.v1.WatchReleasesRequest\x1a\x14.polyhead.v1.Release0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,44 +36,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RELEASE_ALIASESENTRY']._loaded_options = None
   _globals['_RELEASE_ALIASESENTRY']._serialized_options = b'8\001'
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=104
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=126
-  _globals['_SERVERINFO']._serialized_start=129
-  _globals['_SERVERINFO']._serialized_end=454
-  _globals['_MODELSTATE']._serialized_start=457
-  _globals['_MODELSTATE']._serialized_end=724
-  _globals['_MODELSTATE_STATE']._serialized_start=644
-  _globals['_MODELSTATE_STATE']._serialized_end=724
-  _globals['_SERVEDMODEL']._serialized_start=727
-  _globals['_SERVEDMODEL']._serialized_end=913
-  _globals['_TASKINFO']._serialized_start=915
-  _globals['_TASKINFO']._serialized_end=955
-  _globals['_LIMITS']._serialized_start=957
-  _globals['_LIMITS']._serialized_end=1081
-  _globals['_REFUSEDVERSION']._serialized_start=1083
-  _globals['_REFUSEDVERSION']._serialized_end=1149
-  _globals['_LISTVERSIONSREQUEST']._serialized_start=1151
-  _globals['_LISTVERSIONSREQUEST']._serialized_end=1211
-  _globals['_LISTVERSIONSRESPONSE']._serialized_start=1213
-  _globals['_LISTVERSIONSRESPONSE']._serialized_end=1300
-  _globals['_VERSION']._serialized_start=1303
-  _globals['_VERSION']._serialized_end=1591
-  _globals['_GETVERSIONREQUEST']._serialized_start=1593
-  _globals['_GETVERSIONREQUEST']._serialized_end=1628
-  _globals['_PROMOTEREQUEST']._serialized_start=1631
-  _globals['_PROMOTEREQUEST']._serialized_end=1779
-  _globals['_ROLLBACKREQUEST']._serialized_start=1781
-  _globals['_ROLLBACKREQUEST']._serialized_end=1860
-  _globals['_SETALIASREQUEST']._serialized_start=1862
-  _globals['_SETALIASREQUEST']._serialized_end=1956
-  _globals['_WATCHRELEASESREQUEST']._serialized_start=1958
-  _globals['_WATCHRELEASESREQUEST']._serialized_end=1995
-  _globals['_RELEASE']._serialized_start=1998
-  _globals['_RELEASE']._serialized_end=2373
-  _globals['_RELEASE_ALIASESENTRY']._serialized_start=2327
-  _globals['_RELEASE_ALIASESENTRY']._serialized_end=2373
-  _globals['_CANARY']._serialized_start=2375
-  _globals['_CANARY']._serialized_end=2415
-  _globals['_MODELSERVICE']._serialized_start=2418
-  _globals['_MODELSERVICE']._serialized_end=2928
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=129
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=151
+  _globals['_SERVERINFO']._serialized_start=154
+  _globals['_SERVERINFO']._serialized_end=479
+  _globals['_MODELSTATE']._serialized_start=482
+  _globals['_MODELSTATE']._serialized_end=749
+  _globals['_MODELSTATE_STATE']._serialized_start=669
+  _globals['_MODELSTATE_STATE']._serialized_end=749
+  _globals['_SERVEDMODEL']._serialized_start=752
+  _globals['_SERVEDMODEL']._serialized_end=938
+  _globals['_TASKINFO']._serialized_start=940
+  _globals['_TASKINFO']._serialized_end=1037
+  _globals['_LIMITS']._serialized_start=1039
+  _globals['_LIMITS']._serialized_end=1163
+  _globals['_REFUSEDVERSION']._serialized_start=1165
+  _globals['_REFUSEDVERSION']._serialized_end=1231
+  _globals['_LISTVERSIONSREQUEST']._serialized_start=1233
+  _globals['_LISTVERSIONSREQUEST']._serialized_end=1293
+  _globals['_LISTVERSIONSRESPONSE']._serialized_start=1295
+  _globals['_LISTVERSIONSRESPONSE']._serialized_end=1382
+  _globals['_VERSION']._serialized_start=1385
+  _globals['_VERSION']._serialized_end=1673
+  _globals['_GETVERSIONREQUEST']._serialized_start=1675
+  _globals['_GETVERSIONREQUEST']._serialized_end=1710
+  _globals['_PROMOTEREQUEST']._serialized_start=1713
+  _globals['_PROMOTEREQUEST']._serialized_end=1861
+  _globals['_ROLLBACKREQUEST']._serialized_start=1863
+  _globals['_ROLLBACKREQUEST']._serialized_end=1942
+  _globals['_SETALIASREQUEST']._serialized_start=1944
+  _globals['_SETALIASREQUEST']._serialized_end=2038
+  _globals['_WATCHRELEASESREQUEST']._serialized_start=2040
+  _globals['_WATCHRELEASESREQUEST']._serialized_end=2077
+  _globals['_RELEASE']._serialized_start=2080
+  _globals['_RELEASE']._serialized_end=2455
+  _globals['_RELEASE_ALIASESENTRY']._serialized_start=2409
+  _globals['_RELEASE_ALIASESENTRY']._serialized_end=2455
+  _globals['_CANARY']._serialized_start=2457
+  _globals['_CANARY']._serialized_end=2497
+  _globals['_MODELSERVICE']._serialized_start=2500
+  _globals['_MODELSERVICE']._serialized_end=3010
 # @@protoc_insertion_point(module_scope)

@@ -68,6 +68,8 @@ class _FreezePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FreezePo
     """the named heads stay as they are"""
     FREEZE_POLICY_LAYERS: _FreezePolicy.ValueType  # 5
     """the embeddings and the lowest `layers` layers stay as they are"""
+    FREEZE_POLICY_GRADUAL: _FreezePolicy.ValueType  # 6
+    """the encoder is thawed from the top down while the job runs, as `gradual` says"""
 
 class FreezePolicy(_FreezePolicy, metaclass=_FreezePolicyEnumTypeWrapper): ...
 
@@ -83,7 +85,28 @@ FREEZE_POLICY_HEADS: FreezePolicy.ValueType  # 4
 """the named heads stay as they are"""
 FREEZE_POLICY_LAYERS: FreezePolicy.ValueType  # 5
 """the embeddings and the lowest `layers` layers stay as they are"""
+FREEZE_POLICY_GRADUAL: FreezePolicy.ValueType  # 6
+"""the encoder is thawed from the top down while the job runs, as `gradual` says"""
 Global___FreezePolicy: _TypeAlias = FreezePolicy  # noqa: Y015
+
+class _GradualUnit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GradualUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GradualUnit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GRADUAL_UNIT_UNSPECIFIED: _GradualUnit.ValueType  # 0
+    """as EPOCH"""
+    GRADUAL_UNIT_EPOCH: _GradualUnit.ValueType  # 1
+    GRADUAL_UNIT_STEP: _GradualUnit.ValueType  # 2
+
+class GradualUnit(_GradualUnit, metaclass=_GradualUnitEnumTypeWrapper): ...
+
+GRADUAL_UNIT_UNSPECIFIED: GradualUnit.ValueType  # 0
+"""as EPOCH"""
+GRADUAL_UNIT_EPOCH: GradualUnit.ValueType  # 1
+GRADUAL_UNIT_STEP: GradualUnit.ValueType  # 2
+Global___GradualUnit: _TypeAlias = GradualUnit  # noqa: Y015
 
 class _LayerwiseAnchor:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -391,6 +414,7 @@ class JobSpec(_message.Message):
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     BASELINES_FIELD_NUMBER: _builtins.int
     LORA_FIELD_NUMBER: _builtins.int
+    CACHE_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Truncation while training, in tokens. 0: the base model's own limit."""
     baselines: _builtins.bool
@@ -413,6 +437,8 @@ class JobSpec(_message.Message):
     def lora(self) -> Global___LoraSpec:
         """Low-rank adapters in place of full training of the encoder. Unset: none."""
 
+    @_builtins.property
+    def cache(self) -> Global___CacheSpec: ...
     def __init__(
         self,
         *,
@@ -425,10 +451,11 @@ class JobSpec(_message.Message):
         max_tokens: _builtins.int | None = ...,
         baselines: _builtins.bool | None = ...,
         lora: Global___LoraSpec | None = ...,
+        cache: Global___CacheSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baselines: _TypeAlias = _typing.Literal["baselines"]  # noqa: Y015
     _WhichOneofArgType__baselines: _TypeAlias = _typing.Literal["_baselines", b"_baselines"]  # noqa: Y015
@@ -575,6 +602,7 @@ class FreezeSpec(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
     LAYERS_FIELD_NUMBER: _builtins.int
+    GRADUAL_FIELD_NUMBER: _builtins.int
     policy: Global___FreezePolicy.ValueType
     layers: _builtins.int
     """With FREEZE_POLICY_LAYERS; 0 freezes the embeddings alone."""
@@ -582,20 +610,66 @@ class FreezeSpec(_message.Message):
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of tasks whose heads stay as they are, with any policy but ALL."""
 
+    @_builtins.property
+    def gradual(self) -> Global___GradualSpec:
+        """With FREEZE_POLICY_GRADUAL."""
+
     def __init__(
         self,
         *,
         policy: Global___FreezePolicy.ValueType = ...,
         heads: _abc.Iterable[_builtins.str] | None = ...,
         layers: _builtins.int = ...,
+        gradual: Global___GradualSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gradual", b"gradual"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "layers", b"layers", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gradual", b"gradual", "heads", b"heads", "layers", b"layers", "policy", b"policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FreezeSpec: _TypeAlias = FreezeSpec  # noqa: Y015
+
+@_typing.final
+class GradualSpec(_message.Message):
+    """Gradual unfreezing: heads first, then one more layer from the top after so many epochs or steps, embeddings last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    EVERY_FIELD_NUMBER: _builtins.int
+    START_LAYERS_FIELD_NUMBER: _builtins.int
+    WARMUP_FIELD_NUMBER: _builtins.int
+    by: Global___GradualUnit.ValueType
+    """what `every` counts"""
+    every: _builtins.int
+    """default 1"""
+    start_layers: _builtins.int
+    """so many of the top layers are trained from the start"""
+    warmup: _builtins.float
+    """share of a stage in which the rate of what it thawed rises from zero; default 0.1"""
+    def __init__(
+        self,
+        *,
+        by: Global___GradualUnit.ValueType = ...,
+        every: _builtins.int | None = ...,
+        start_layers: _builtins.int = ...,
+        warmup: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_every", b"_every", "_warmup", b"_warmup", "every", b"every", "warmup", b"warmup"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_every", b"_every", "_warmup", b"_warmup", "by", b"by", "every", b"every", "start_layers", b"start_layers", "warmup", b"warmup"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__every: _TypeAlias = _typing.Literal["every"]  # noqa: Y015
+    _WhichOneofArgType__every: _TypeAlias = _typing.Literal["_every", b"_every"]  # noqa: Y015
+    _WhichOneofReturnType__warmup: _TypeAlias = _typing.Literal["warmup"]  # noqa: Y015
+    _WhichOneofArgType__warmup: _TypeAlias = _typing.Literal["_warmup", b"_warmup"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__every) -> _WhichOneofReturnType__every | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup) -> _WhichOneofReturnType__warmup | None: ...
+
+Global___GradualSpec: _TypeAlias = GradualSpec  # noqa: Y015
 
 @_typing.final
 class LoraSpec(_message.Message):
@@ -652,24 +726,50 @@ class LayerwiseSpec(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class HeadsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ANCHOR_FIELD_NUMBER: _builtins.int
     BASE_LR_FIELD_NUMBER: _builtins.int
     DECAY_FIELD_NUMBER: _builtins.int
+    HEADS_FIELD_NUMBER: _builtins.int
     anchor: Global___LayerwiseAnchor.ValueType
     base_lr: _builtins.float
     """default 1e-5"""
     decay: _builtins.float
     """default 0.95"""
+    @_builtins.property
+    def heads(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Task -> rate of its head; default optimizer.head_lr."""
+
     def __init__(
         self,
         *,
         anchor: Global___LayerwiseAnchor.ValueType = ...,
         base_lr: _builtins.float | None = ...,
         decay: _builtins.float | None = ...,
+        heads: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_base_lr", b"_base_lr", "_decay", b"_decay", "base_lr", b"base_lr", "decay", b"decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_lr", b"_base_lr", "_decay", b"_decay", "anchor", b"anchor", "base_lr", b"base_lr", "decay", b"decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_lr", b"_base_lr", "_decay", b"_decay", "anchor", b"anchor", "base_lr", b"base_lr", "decay", b"decay", "heads", b"heads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__base_lr: _TypeAlias = _typing.Literal["base_lr"]  # noqa: Y015
     _WhichOneofArgType__base_lr: _TypeAlias = _typing.Literal["_base_lr", b"_base_lr"]  # noqa: Y015
@@ -681,6 +781,30 @@ class LayerwiseSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__decay) -> _WhichOneofReturnType__decay | None: ...
 
 Global___LayerwiseSpec: _TypeAlias = LayerwiseSpec  # noqa: Y015
+
+@_typing.final
+class CacheSpec(_message.Message):
+    """What the trainer may keep in memory so as not to compute it twice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIB_FIELD_NUMBER: _builtins.int
+    mib: _builtins.int
+    """For outputs of frozen layers; what does not fit is recomputed. 0: none. Default 512."""
+    def __init__(
+        self,
+        *,
+        mib: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mib", b"_mib", "mib", b"mib"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mib", b"_mib", "mib", b"mib"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__mib: _TypeAlias = _typing.Literal["mib"]  # noqa: Y015
+    _WhichOneofArgType__mib: _TypeAlias = _typing.Literal["_mib", b"_mib"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mib) -> _WhichOneofReturnType__mib | None: ...
+
+Global___CacheSpec: _TypeAlias = CacheSpec  # noqa: Y015
 
 @_typing.final
 class OptimizerSpec(_message.Message):
@@ -698,6 +822,7 @@ class OptimizerSpec(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     MIN_STEPS_FIELD_NUMBER: _builtins.int
+    ACCUMULATE_FIELD_NUMBER: _builtins.int
     head_lr: _builtins.float
     """default 1e-4"""
     epochs: _builtins.int
@@ -717,6 +842,8 @@ class OptimizerSpec(_message.Message):
     precision: Global___Precision.ValueType
     min_steps: _builtins.int
     """whole epochs are added until there are so many steps; default 0"""
+    accumulate: _builtins.int
+    """batches summed up for one step; default 1"""
     def __init__(
         self,
         *,
@@ -730,11 +857,14 @@ class OptimizerSpec(_message.Message):
         seed: _builtins.int | None = ...,
         precision: Global___Precision.ValueType = ...,
         min_steps: _builtins.int | None = ...,
+        accumulate: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "min_steps", b"min_steps", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accumulate", b"_accumulate", "_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulate", b"accumulate", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "min_steps", b"min_steps", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "min_steps", b"min_steps", "precision", b"precision", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accumulate", b"_accumulate", "_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulate", b"accumulate", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "min_steps", b"min_steps", "precision", b"precision", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__accumulate: _TypeAlias = _typing.Literal["accumulate"]  # noqa: Y015
+    _WhichOneofArgType__accumulate: _TypeAlias = _typing.Literal["_accumulate", b"_accumulate"]  # noqa: Y015
     _WhichOneofReturnType__clip: _TypeAlias = _typing.Literal["clip"]  # noqa: Y015
     _WhichOneofArgType__clip: _TypeAlias = _typing.Literal["_clip", b"_clip"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
@@ -753,6 +883,8 @@ class OptimizerSpec(_message.Message):
     _WhichOneofArgType__warmup: _TypeAlias = _typing.Literal["_warmup", b"_warmup"]  # noqa: Y015
     _WhichOneofReturnType__weight_decay: _TypeAlias = _typing.Literal["weight_decay"]  # noqa: Y015
     _WhichOneofArgType__weight_decay: _TypeAlias = _typing.Literal["_weight_decay", b"_weight_decay"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accumulate) -> _WhichOneofReturnType__accumulate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clip) -> _WhichOneofReturnType__clip | None: ...
     @_typing.overload
@@ -948,6 +1080,8 @@ class JobProgress(_message.Message):
     LOSS_BY_TASK_FIELD_NUMBER: _builtins.int
     EXAMPLES_PER_S_FIELD_NUMBER: _builtins.int
     ETA_S_FIELD_NUMBER: _builtins.int
+    THAWED_FIELD_NUMBER: _builtins.int
+    TRAINABLE_SHARE_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     """What the worker does now: `reading data`, `loading model`, `encoding` (with a frozen encoder), `training`,
     `evaluating`, `baselines`, `saving`.
@@ -957,6 +1091,10 @@ class JobProgress(_message.Message):
     epoch: _builtins.float
     examples_per_s: _builtins.float
     eta_s: _builtins.float
+    thawed: _builtins.str
+    """What is trained now: `everything`, `layer.4 and above`, `heads`. Set while training."""
+    trainable_share: _builtins.float
+    """Share of the model's parameters that are trained now, 0 to 1."""
     @_builtins.property
     def loss_by_task(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...
     def __init__(
@@ -969,10 +1107,12 @@ class JobProgress(_message.Message):
         loss_by_task: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         examples_per_s: _builtins.float = ...,
         eta_s: _builtins.float = ...,
+        thawed: _builtins.str = ...,
+        trainable_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "eta_s", b"eta_s", "examples_per_s", b"examples_per_s", "loss_by_task", b"loss_by_task", "stage", b"stage", "step", b"step", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "eta_s", b"eta_s", "examples_per_s", b"examples_per_s", "loss_by_task", b"loss_by_task", "stage", b"stage", "step", b"step", "steps", b"steps", "thawed", b"thawed", "trainable_share", b"trainable_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ class TorchEngine:
         self._device = device
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._model = model.to(device).eval()
-        self._columns = Columns.of([len(task.labels) for task in model.tasks])
+        self._columns = Columns.of(model.tasks)
         states = [(head.state_dict(), task.temperature) for head, task in zip(model.heads, model.tasks, strict=True)]
         weights = [state["weight"] / temperature for state, temperature in states]
         biases = [state["bias"] / temperature for state, temperature in states]
@@ -37,4 +37,4 @@ class TorchEngine:
             pooled_BH = self._model.pool(*collate(rows, self._model.pad_token_id, self._device)).float()
         with torch.inference_mode():
             logits_BC = torch.nn.functional.linear(pooled_BH, self._weight_CH, self._bias_C)
-        return EngineOutput(pooled_BH.cpu().numpy(), self._columns.softmax(logits_BC.cpu().numpy()))
+        return EngineOutput(pooled_BH.cpu().numpy(), self._columns.scores(logits_BC.cpu().numpy()))

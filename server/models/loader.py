@@ -67,7 +67,7 @@ class Loader:
         torch.set_num_threads(1)
         loaded = load_model(artifact)
         manifest = artifact.manifest
-        columns = Columns.of([len(task.labels) for task in manifest.tasks])
+        columns = Columns.of(manifest.tasks)
         engine = TorchEngine(loaded.model, self._device, self._precision)
         _check(engine, loaded.text, manifest, columns)
         _warm_up(engine, loaded.text)

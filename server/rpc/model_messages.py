@@ -8,6 +8,7 @@ from polyhead.specs import to_struct
 from polyhead.v1 import models_pb2
 from server.models.manager import ModelManager
 from server.models.snapshot import Snapshot
+from server.rpc.task_messages import task_info
 from server.rpc.timestamps import timestamp
 from shared.store.artifacts import Manifest
 from shared.store.releases import ReleaseRecord, deleted_versions
@@ -94,4 +95,4 @@ def release_message(number: int, record: ReleaseRecord) -> models_pb2.Release:
 
 
 def _tasks(manifest: Manifest) -> list[models_pb2.TaskInfo]:
-    return [models_pb2.TaskInfo(name=task.name, labels=task.labels) for task in manifest.tasks]
+    return [task_info(task) for task in manifest.tasks]

@@ -11,6 +11,7 @@ from polyhead.v1 import inference_pb2
 from server.batching.scheduler import Answer
 from server.engines.engine import Floats
 from server.models.snapshot import Snapshot
+from shared.store.artifacts import TaskEntry
 
 
 def predict_response(
@@ -69,15 +70,27 @@ def _prediction(snapshot: Snapshot, index: int, scores_C: Floats) -> inference_p
     task = snapshot.manifest.tasks[index]
     start = snapshot.columns.starts[index]
     scores = scores_C[start : start + len(task.labels)].tolist()
-    best = max(range(len(scores)), key=scores.__getitem__)
-    return inference_pb2.TaskPrediction(
+    prediction = inference_pb2.TaskPrediction(
         task=task.name,
-        label=task.labels[best],
-        score=scores[best],
         scores=[
             inference_pb2.LabelScore(label=label, score=score) for label, score in zip(task.labels, scores, strict=True)
         ],
     )
+    if task.is_multi_label:
+        prediction.labels.extend(labels_over_thresholds(task, scores))
+    else:
+        best = max(range(len(scores)), key=scores.__getitem__)
+        prediction.label, prediction.score = task.labels[best], scores[best]
+    return prediction
+
+
+def labels_over_thresholds(task: TaskEntry, scores: Sequence[float]) -> list[str]:
+    """The labels that a multi-label task tells; those of equal score and threshold are told."""
+    return [
+        label
+        for label, score, threshold in zip(task.labels, scores, task.thresholds, strict=True)
+        if score >= threshold
+    ]
 
 
 def _timing(answer: Answer, started_s: float) -> inference_pb2.Timing:

@@ -4,8 +4,9 @@ Every part is frozen, keyword-only and validated on construction; `parse_spec` r
 names and defaults are the recipe format, the stored `jobs/<id>/spec.json` and (as protobuf) the wire.
 """
 
+from shared.spec.caching import CacheSpec
 from shared.spec.data import DataSpec, SplitSpec
-from shared.spec.freezing import FreezeSpec
+from shared.spec.freezing import FreezeSpec, GradualSpec
 from shared.spec.job import JobSpec, misfits
 from shared.spec.lora import LoraSpec
 from shared.spec.optimizing import OptimizerSpec
@@ -16,8 +17,10 @@ from shared.spec.sampling import SamplingSpec
 from shared.spec.tasks import TaskSpec
 
 __all__ = [
+    "CacheSpec",
     "DataSpec",
     "FreezeSpec",
+    "GradualSpec",
     "JobSpec",
     "Label",
     "LayerwiseSpec",

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from shared.errors import Violation
+from shared.spec.caching import CacheSpec
 from shared.spec.data import SplitSpec
 from shared.spec.freezing import FreezeSpec, freeze_misfits
 from shared.spec.lora import LoraSpec, lora_misfits
 from shared.spec.optimizing import OptimizerSpec
 from shared.spec.part import SpecPart, sequence
-from shared.spec.rates import LayerwiseSpec
+from shared.spec.rates import LayerwiseSpec, rate_misfits
 from shared.spec.sampling import SamplingSpec, sampling_misfits
 from shared.spec.tasks import TaskSpec, task_misfits
 
@@ -33,6 +34,7 @@ class JobSpec(SpecPart):
     baselines: bool = True
     #: Adapters in place of full training of the encoder; None: no adapters.
     lora: LoraSpec | None = None
+    cache: CacheSpec = CacheSpec()
 
     @field_validator("max_tokens")
     @classmethod
@@ -65,6 +67,9 @@ def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
     lora = body.get("lora")
     if isinstance(lora, Mapping):
         yield from lora_misfits(lora, freeze if isinstance(freeze, Mapping) else {})
+    rates = body.get("layerwise_lr")
+    if isinstance(rates, Mapping):
+        yield from rate_misfits(rates, freeze, names)
 
 
 def summary(violations: Iterable[Violation]) -> str:

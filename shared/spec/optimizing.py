@@ -19,6 +19,8 @@ class OptimizerSpec(SpecPart):
     #: Upper bound of rows x longest row in one batch, in tokens with padding.
     tokens_per_batch: Annotated[int, Field(ge=16, le=1_000_000)] = 2048
     rows_per_batch: Annotated[int, Field(ge=1, le=4096)] = 32
+    #: Batches whose gradients are summed up for one step: the gradient of one big batch in the memory of a small one.
+    accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
     #: Share of all steps in which the rates rise from zero.
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from shared.errors import CorruptArtifactError, SchemaVersionError, StoreError
 from shared.store.folder import FolderStore, KeyMissingError
@@ -28,12 +28,25 @@ class FileEntry(_Part):
 
 
 class TaskEntry(_Part):
-    """A head: labels in output order, and the temperature that calibrates it."""
+    """A head: labels in output order, the temperature that calibrates it, of multi-label tasks a threshold a label."""
 
     name: str
-    kind: str = "single_label"
+    kind: Literal["single_label", "multi_label"] = "single_label"
     labels: tuple[str, ...]
     temperature: float = 1.0
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def is_multi_label(self) -> bool:
+        return self.kind == "multi_label"
+
+    @model_validator(mode="after")
+    def _threshold_for_each_label(self) -> Self:
+        if len(self.thresholds) != (len(self.labels) if self.is_multi_label else 0):
+            raise ValueError(
+                f"task {self.name}, {self.kind}: {len(self.labels)} labels, {len(self.thresholds)} thresholds"
+            )
+        return self
 
 
 class Probes(_Part):

@@ -5,8 +5,9 @@ Owns tokenizing for training. Which rows there are is worker.data; how they are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,23 +16,45 @@ from shared.text import TextEncoder
 from worker.data.rows import Rows
 
 Indices = npt.NDArray[np.int64]
+#: Texts tokenized at a time: what the tokenizer returns for a text is kilobytes, and is dropped with its chunk.
+_CHUNK = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Row i has tokens `ids[i]`, `lengths[i]` of them, belongs to task number `task_ids[i]` and has `label_ids[i]`."""
+    """Row i has the `lengths[i]` tokens from `starts[i]` on, belongs to task number `task_ids[i]` and has
+    `label_ids[i]`.
 
-    ids: list[list[int]]
+    Tokens are one flat array: as lists of ints, those of 71,000 short texts take 40 times the memory.
+    """
+
+    tokens: npt.NDArray[np.int32]
+    starts: Indices
     lengths: Indices
     task_ids: Indices
     label_ids: Indices
 
+    @classmethod
+    def of(cls, ids: Iterable[Sequence[int] | npt.NDArray[np.int32]], task_ids: Indices, label_ids: Indices) -> Self:
+        """A corpus of rows given one by one."""
+        rows = [np.asarray(row, dtype=np.int32) for row in ids]
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        tokens = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
+        return cls(tokens, np.cumsum(lengths) - lengths, lengths, task_ids, label_ids)
+
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.lengths)
 
     def rows_of_task(self, task: int) -> Indices:
         """Indices of the rows of one task, ascending: the order of that task's rows."""
         return np.flatnonzero(self.task_ids == task)
+
+    def padded(self, batch: Indices, pad_token_id: int) -> tuple[Indices, npt.NDArray[np.bool_]]:
+        """ids_BT and mask_BT of the rows in `batch`, padded to the longest of them."""
+        mask_BT = length_mask(self.lengths[batch])
+        ids_BT = np.full(mask_BT.shape, pad_token_id, dtype=np.int64)
+        ids_BT[mask_BT] = self.tokens[spans(self.starts[batch], self.lengths[batch])]
+        return ids_BT, mask_BT
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +68,21 @@ class Corpora:
 
 def tokenize(rows_by_task: Sequence[Rows], text: TextEncoder) -> Corpus:
     """All rows of all tasks, task after task."""
-    ids = [item.ids for rows in rows_by_task for item in text.encode_blocking(rows.texts)]
-    return Corpus(
-        ids=ids,
-        lengths=np.array([len(row) for row in ids], dtype=np.int64),
+    texts = [item for rows in rows_by_task for item in rows.texts]
+    chunks = (texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK))
+    return Corpus.of(
+        (np.array(item.ids, dtype=np.int32) for chunk in chunks for item in text.encode_blocking(chunk)),
         task_ids=np.repeat(np.arange(len(rows_by_task)), [len(rows.texts) for rows in rows_by_task]),
         label_ids=np.concatenate([rows.label_ids for rows in rows_by_task]),
     )
+
+
+def length_mask(lengths: Indices) -> npt.NDArray[np.bool_]:
+    """mask_BT: where a row of a padded batch has a token."""
+    return np.asarray(np.arange(lengths.max(initial=0)) < lengths[:, None])
+
+
+def spans(starts: Indices, lengths: Indices) -> Indices:
+    """Positions in a flat array of the spans of these starts and lengths, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.asarray(np.repeat(starts - before, lengths) + np.arange(lengths.sum()))

@@ -1,40 +1,35 @@
 """Freezing: which parameters a policy keeps as they are.
 
 Owns requires_grad and the train or eval mode that follows from it. A frozen module runs in eval mode, so its dropout is
-off; no optimizer group holds a frozen parameter (worker.training.rates), so it comes out bit-identical.
+off; a frozen parameter has no gradient, which the optimizer passes over whole, weight decay too, so it comes out
+bit-identical. When a gradual policy thaws what is worker.training.thawing.
 """
 
 from __future__ import annotations
 
-from torch import nn
-
-from shared.errors import InvalidInputError, Violation
+from shared.errors import InvalidInputError
 from shared.model import MultiTaskModel
+from shared.plan import shape_misfits, stages
 from shared.spec import FreezeSpec
 from worker.training.layers import depth_by_parameter, num_layers
 
 
 def apply_freezing(model: MultiTaskModel, spec: FreezeSpec) -> None:
-    """Set requires_grad of every parameter of `model` as the policy says.
+    """Set requires_grad of every parameter of `model` as the policy says; policy gradual: as it says at its end.
 
     Raises:
         InvalidInputError: if more layers are to be frozen than the encoder has.
     """
-    model.encoder.requires_grad_(spec.policy in ("none", "heads", "layers"))
-    if spec.policy == "layers":
-        _freeze_layers(model.encoder, spec.layers)
+    layers = num_layers(model.encoder)
+    violations = tuple(shape_misfits(spec, layers))
+    if violations:
+        raise InvalidInputError("; ".join(f"{v.field} {v.description}" for v in violations), violations)
+    lowest = stages(spec, layers)[-1].lowest
+    depths = depth_by_parameter(model.encoder)
+    for name, parameter in model.encoder.named_parameters():
+        parameter.requires_grad_(depths[name] >= lowest)
     for task, head in zip(model.tasks, model.heads, strict=True):
         head.requires_grad_(spec.policy != "all" and task.name not in spec.heads)
-
-
-def _freeze_layers(encoder: nn.Module, layers: int) -> None:
-    there = num_layers(encoder)
-    if layers > there:
-        hint = f"is {layers}, but the base model has {there} layers"
-        raise InvalidInputError(f"freeze.layers {hint}", (Violation("freeze.layers", hint),))
-    depths = depth_by_parameter(encoder)
-    for name, parameter in encoder.named_parameters():
-        parameter.requires_grad_(depths[name] > layers)
 
 
 def enter_train_mode(model: MultiTaskModel) -> None:
@@ -44,11 +39,6 @@ def enter_train_mode(model: MultiTaskModel) -> None:
         parameters = list(module.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
             module.eval()
-
-
-def is_backbone_frozen(model: MultiTaskModel) -> bool:
-    """Whether a row's sentence vector stays the same for the whole training."""
-    return not any(parameter.requires_grad for parameter in model.encoder.parameters())
 
 
 def count_parameters(model: MultiTaskModel) -> tuple[int, int]:

@@ -17,14 +17,13 @@ from worker.data.ledger import TaskData
 from worker.training.artifact import describe_data, save_artifact
 from worker.training.baselines import C_GRID
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
-from worker.training.freezing import count_parameters, is_backbone_frozen
-from worker.training.loop import StepDone, TrainingLoop
+from worker.training.fitting import fit
+from worker.training.freezing import count_parameters
 from worker.training.precision import Compute, choose_compute
 from worker.training.preparation import Prepared, prepare, read_data
 from worker.training.progress import ProgressReporter
 from worker.training.protocol import Progress, Result, TrainerInput
 from worker.training.rates import RateGroup, rate_groups
-from worker.training.vectors import VectorSource, cached_vectors, encode_batch, encode_corpus
 
 
 def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
@@ -41,7 +40,7 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     prepared = prepare(spec, work.base_model, data, compute, progress)
     groups = rate_groups(prepared.model, spec)
     training = _describe_training(prepared, groups, compute)
-    training |= _train(prepared, groups, spec, compute, progress) if groups else {"epochs": 0, "steps": 0}
+    training |= fit(prepared, groups, spec, compute, progress) if groups else {"epochs": 0, "steps": 0}
     if prepared.adapters:
         moved = prepared.adapters.merge(prepared.model, prepared.corpora.validation, compute)
         share = training["trainable_parameters"] / training["total_parameters"]
@@ -61,31 +60,6 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
         "seconds": progress.seconds,
     }
     return Result(artifact_id=saved.artifact_id, manifest_sha256=saved.manifest_sha256, metrics=metrics, report=report)
-
-
-def _train(
-    prepared: Prepared, groups: list[RateGroup], spec: JobSpec, compute: Compute, progress: ProgressReporter
-) -> dict[str, int]:
-    """Train in place; how long it was, for the report."""
-    corpus = prepared.corpora.train
-    loop = TrainingLoop(prepared.model, corpus, groups, spec, compute)
-    vectors = _vectors(prepared, compute, progress)
-    progress.start("training", steps=loop.steps, num_examples=len(corpus) * loop.epochs)
-
-    def on_step(done: StepDone) -> None:
-        progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
-
-    loop.run(vectors, on_step)
-    return {"epochs": loop.epochs, "steps": loop.steps}
-
-
-def _vectors(prepared: Prepared, compute: Compute, progress: ProgressReporter) -> VectorSource:
-    """Sentence vectors for the loop: computed once where the encoder is frozen, else in each step."""
-    model, corpus = prepared.model, prepared.corpora.train
-    if not is_backbone_frozen(model):
-        return lambda batch: encode_batch(model, corpus, compute, batch)
-    progress.start("encoding", steps=len(corpus), num_examples=len(corpus))
-    return cached_vectors(encode_corpus(model, corpus, compute, lambda rows: progress.advance(rows, examples=rows)))
 
 
 def _compare(

@@ -13,7 +13,7 @@ from shared.errors import BaseModelError
 
 def num_layers(encoder: nn.Module) -> int:
     """L: how many layers lie above the embeddings."""
-    return len(_stack(encoder)[1])
+    return len(layer_stack(encoder)[1])
 
 
 def depth_by_parameter(encoder: nn.Module) -> dict[str, int]:
@@ -25,7 +25,7 @@ def depth_by_parameter(encoder: nn.Module) -> dict[str, int]:
     Raises:
         BaseModelError: if the encoder has no stack of layers.
     """
-    prefix, stack = _stack(encoder)
+    prefix, stack = layer_stack(encoder)
     depths: dict[str, int] = {}
     is_behind = False
     for name, _ in encoder.named_parameters():
@@ -40,12 +40,8 @@ def depth_by_parameter(encoder: nn.Module) -> dict[str, int]:
     return depths
 
 
-def depth_name(depth: int) -> str:
-    """What tables call a depth. Layers are counted from 0, as in the names of their parameters."""
-    return "embeddings" if depth == 0 else f"layer.{depth - 1}"
-
-
-def _stack(encoder: nn.Module) -> tuple[str, nn.ModuleList]:
+def layer_stack(encoder: nn.Module) -> tuple[str, nn.ModuleList]:
+    """The layers from the bottom up, and the name under which `encoder` holds them."""
     stacks = [(name, module) for name, module in encoder.named_modules() if isinstance(module, nn.ModuleList)]
     if not stacks:
         raise BaseModelError(

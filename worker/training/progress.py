@@ -26,17 +26,28 @@ class ProgressReporter:
         self._examples_done = 0
         self._began_at = self._told_at = clock()
         self._began: dict[Stage, float] = {}
-        #: Seconds that each finished stage took.
+        self._thawed, self._trainable_share = "", 0.0
+        #: Seconds that each finished stage took; those of one that was entered again are added up.
         self.seconds: dict[str, float] = {}
 
-    def start(self, stage: Stage, steps: int = 0, num_examples: int = 0) -> None:
-        """Enter a stage of `steps` steps in which `num_examples` rows are gone through (0: not countable)."""
+    def start(self, stage: Stage, steps: int = 0, num_examples: int = 0, done: int = 0) -> None:
+        """Enter a stage of `steps` steps, `done` of them before; `num_examples` rows are to come (0: not countable)."""
         self.finish()
-        self._stage, self._step, self._steps = stage, 0, steps
+        self._stage, self._step, self._steps = stage, done, steps
+        self._thawed, self._trainable_share = "", 0.0
         self._num_examples, self._examples_done = num_examples, 0
         self._began_at = self._told_at = self._clock()
         self._began[stage] = self._began_at
-        self._emit(Progress(stage=stage, steps=steps))
+        self._emit(Progress(stage=stage, step=done, steps=steps))
+
+    def tell_thawed(self, thawed: str, trainable_share: float) -> None:
+        """Say what is trained from now on, in this report and in all of this stage."""
+        self._thawed, self._trainable_share = thawed, trainable_share
+        self._emit(
+            Progress(
+                stage=self._stage, step=self._step, steps=self._steps, thawed=thawed, trainable_share=trainable_share
+            )
+        )
 
     def advance(
         self, steps: int = 1, examples: int = 0, epoch: float = 0.0, losses: dict[str, float] | None = None
@@ -60,10 +71,13 @@ class ProgressReporter:
                 loss_by_task=losses or {},
                 examples_per_s=round(examples_per_s, 1),
                 eta_s=round(left / examples_per_s, 1) if examples_per_s else 0.0,
+                thawed=self._thawed,
+                trainable_share=self._trainable_share,
             )
         )
 
     def finish(self) -> None:
         """Close the running stage's clock."""
         if self._stage in self._began:
-            self.seconds[self._stage] = round(self._clock() - self._began.pop(self._stage), 2)
+            seconds = self._clock() - self._began.pop(self._stage)
+            self.seconds[self._stage] = round(self.seconds.get(self._stage, 0.0) + seconds, 2)

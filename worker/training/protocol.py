@@ -58,6 +58,9 @@ class Progress(_Message):
     examples_per_s: float = 0.0
     #: Seconds until the stage ends; 0 where unknown.
     eta_s: float = 0.0
+    #: What is trained now (`layer.4 and above`), and its share of the model's parameters; set while training.
+    thawed: str = ""
+    trainable_share: float = 0.0
 
 
 class Result(_Message):

@@ -1,7 +1,7 @@
 """Layer-wise learning rates: every trainable parameter in exactly one optimizer group.
 
 Discriminative fine-tuning (Howard & Ruder 2018, ULMFiT, section 3.2) and layer-wise learning-rate decay, anchored at
-the bottom or at the top. Owns the table of groups; the schedule over time is worker.training.loop.
+the bottom or at the top. Owns the table of groups; the schedule over time is worker.training.schedule.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from typing import Any
 from torch import nn
 
 from shared.model import MultiTaskModel
-from shared.spec import JobSpec, LayerwiseSpec
-from worker.training.layers import depth_by_parameter, depth_name, num_layers
+from shared.plan import depth_name, depth_rate, head_rate
+from shared.spec import JobSpec
+from worker.training.layers import depth_by_parameter, num_layers
 
 
 @dataclass(frozen=True, slots=True)
 class RateGroup:
-    """Parameters that share a rate and a weight decay. Names are those of the whole model."""
+    """Parameters that share a depth, a rate and a weight decay. Names are those of the whole model."""
 
     name: str
+    #: 0: embeddings; heads lie one above the top layer.
+    depth: int
     lr: float
     weight_decay: float
     parameters: dict[str, nn.Parameter]
@@ -43,29 +46,31 @@ def rate_groups(model: MultiTaskModel, spec: JobSpec) -> list[RateGroup]:
     One-dimensional parameters (biases, norms) are in groups of their own without weight decay (Devlin et al. 2019).
     """
     groups: dict[tuple[str, float], RateGroup] = {}
-    for place, lr, name, parameter in _trainable(model, spec):
+    for place, name, parameter in _trainable(model, spec):
         weight_decay = spec.optimizer.weight_decay if parameter.ndim > 1 else 0.0
-        group = groups.setdefault((place, weight_decay), RateGroup(place, lr, weight_decay, {}))
-        group.parameters[name] = parameter
+        group = RateGroup(place.name, place.depth, place.lr, weight_decay, {})
+        groups.setdefault((place.name, weight_decay), group).parameters[name] = parameter
     return list(groups.values())
 
 
-def depth_rate(spec: LayerwiseSpec, depth: int, layers: int) -> float:
-    """The rate at `depth` (0: embeddings) of an encoder with `layers` layers."""
-    if spec.anchor == "bottom":
-        return spec.base_lr / spec.decay**depth
-    return float(spec.base_lr * spec.decay ** (layers - depth))
+@dataclass(frozen=True, slots=True)
+class _Place:
+    name: str
+    depth: int
+    lr: float
 
 
-def _trainable(model: MultiTaskModel, spec: JobSpec) -> Iterator[tuple[str, float, str, nn.Parameter]]:
+def _trainable(model: MultiTaskModel, spec: JobSpec) -> Iterator[tuple[_Place, str, nn.Parameter]]:
     layers = num_layers(model.encoder)
     depths = depth_by_parameter(model.encoder)
     encoder = dict(model.encoder.named_parameters())
     for name in sorted(encoder, key=lambda name: depths[name]):
         if encoder[name].requires_grad:
-            rate = depth_rate(spec.layerwise_lr, depths[name], layers)
-            yield depth_name(depths[name]), rate, f"encoder.{name}", encoder[name]
+            depth = depths[name]
+            place = _Place(depth_name(depth), depth, depth_rate(spec.layerwise_lr, depth, layers))
+            yield place, f"encoder.{name}", encoder[name]
     for number, (task, head) in enumerate(zip(model.tasks, model.heads, strict=True)):
+        place = _Place(f"head.{task.name}", layers + 1, head_rate(spec, task.name))
         for name, parameter in head.named_parameters():
             if parameter.requires_grad:
-                yield f"head.{task.name}", spec.optimizer.head_lr, f"heads.{number}.{name}", parameter
+                yield place, f"heads.{number}.{name}", parameter

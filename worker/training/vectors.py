@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared.model import MultiTaskModel, collate
+from shared.model import MultiTaskModel
 from worker.training.batches import cut
 from worker.training.corpus import Corpus, Indices
 from worker.training.precision import Compute
@@ -25,8 +25,15 @@ VectorSource = Callable[[Indices], Tensor]
 
 def encode_batch(model: MultiTaskModel, corpus: Corpus, compute: Compute, batch: Indices) -> Tensor:
     """pooled_BH of the rows in `batch`, in its order; float32, since the pooling is."""
+    ids_BT, mask_BT = padded(model, corpus, compute, batch)
     with compute.autocast():
-        return model.pool(*collate([corpus.ids[i] for i in batch], model.pad_token_id, compute.device))
+        return model.pool(ids_BT, mask_BT)
+
+
+def padded(model: MultiTaskModel, corpus: Corpus, compute: Compute, batch: Indices) -> tuple[Tensor, Tensor]:
+    """ids_BT and mask_BT, int64, of the rows in `batch`."""
+    ids_BT, mask_BT = corpus.padded(batch, model.pad_token_id)
+    return torch.from_numpy(ids_BT).to(compute.device), torch.from_numpy(mask_BT).to(compute.device, torch.int64)
 
 
 def encode_corpus(

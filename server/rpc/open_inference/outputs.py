@@ -15,7 +15,7 @@ from server.models.snapshot import Snapshot
 from server.rpc.open_inference.text_input import BYTES
 from server.rpc.open_inference.v2 import inference_pb2
 from server.rpc.requests import refuse
-from server.rpc.responses import shape_embedding
+from server.rpc.responses import labels_over_thresholds, shape_embedding
 from shared.errors import Violation
 
 EMBEDDING = "embedding"
@@ -37,7 +37,8 @@ def outputs_of(snapshot: Snapshot) -> list[Output]:
     """All outputs of a version, in the order of its tasks, the embedding last."""
     found = []
     for index, task in enumerate(snapshot.manifest.tasks):
-        found.append(Output(f"{task.name}.label", BYTES, (), index))
+        # Of a multi-label task a JSON list of those over their thresholds.
+        found.append(Output(f"{task.name}.label{'s' * task.is_multi_label}", BYTES, (), index))
         found.append(Output(f"{task.name}.scores", FP32, (len(task.labels),), index))
     return [*found, Output(EMBEDDING, FP32, (snapshot.manifest.dimensions,))]
 
@@ -103,8 +104,10 @@ def _scores(snapshot: Snapshot, task: int, answer: Answer) -> Floats:
 
 def _labels(snapshot: Snapshot, output: Output, answer: Answer) -> list[bytes]:
     assert output.task is not None
-    labels = snapshot.manifest.tasks[output.task].labels
-    return [labels[best].encode() for best in _scores(snapshot, output.task, answer).argmax(axis=1)]
+    task, scores = snapshot.manifest.tasks[output.task], _scores(snapshot, output.task, answer)
+    if task.is_multi_label:
+        return [json.dumps(labels_over_thresholds(task, row), ensure_ascii=False).encode() for row in scores.tolist()]
+    return [task.labels[best].encode() for best in scores.argmax(axis=1)]
 
 
 def _values(snapshot: Snapshot, output: Output, answer: Answer) -> Floats:

@@ -32,8 +32,13 @@ FULL_SPEC: dict[str, Any] = {
             "weight": 2.0,
         },
     ],
-    "freeze": {"policy": "layers", "layers": 2, "heads": ["sentiment"]},
-    "layerwise_lr": {"anchor": "top", "base_lr": 1e-4, "decay": 0.9},
+    "freeze": {
+        "policy": "layers",
+        "layers": 2,
+        "heads": ["sentiment"],
+        "gradual": {"by": "step", "every": 100, "start_layers": 1, "warmup": 0.2},
+    },
+    "layerwise_lr": {"anchor": "top", "base_lr": 1e-4, "decay": 0.9, "heads": {"sentiment": 5e-4}},
     "optimizer": {
         "head_lr": 1e-3,
         "epochs": 3,
@@ -45,12 +50,14 @@ FULL_SPEC: dict[str, Any] = {
         "seed": 0,
         "precision": "bfloat16",
         "min_steps": 200,
+        "accumulate": 4,
     },
     "sampling": {"within": "class_balanced", "across": "temperature", "temperature": 3.0, "mixing": "one_task"},
     "split": {"validation": 0.2, "test": 0.15, "seed": 7},
     "max_tokens": 64,
     "baselines": False,
     "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.1, "targets": ["query", "attention.output.dense"]},
+    "cache": {"mib": 64},
 }
 
 
@@ -68,7 +75,7 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
     assert set(FULL_SPEC) == _fields(training_pb2.JobSpec.DESCRIPTOR)
     assert set(FULL_SPEC["tasks"][0]) == _fields(training_pb2.TaskSpec.DESCRIPTOR)
     assert set(FULL_SPEC["tasks"][0]["data"]) == _fields(training_pb2.DataSpec.DESCRIPTOR)
-    for name in ("freeze", "layerwise_lr", "optimizer", "sampling", "split", "lora"):
+    for name in ("freeze", "layerwise_lr", "optimizer", "sampling", "split", "lora", "cache"):
         kind = training_pb2.JobSpec.DESCRIPTOR.fields_by_name[name].message_type
         assert kind is not None
         assert set(FULL_SPEC[name]) == _fields(kind)
@@ -77,7 +84,7 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
 def test_every_enum_value_has_a_short_name_that_comes_back() -> None:
     """Recipes use the short names; each must mean the enum value of the same name."""
     for field, name, values in [
-        ("freeze", "policy", ["none", "all", "backbone", "layers", "heads"]),
+        ("freeze", "policy", ["none", "all", "backbone", "layers", "heads", "gradual"]),
         ("layerwise_lr", "anchor", ["bottom", "top"]),
         ("optimizer", "precision", ["auto", "float32", "bfloat16"]),
         ("sampling", "within", ["natural", "class_balanced"]),

@@ -21,9 +21,8 @@ def _corpus(
     """Rows of several tasks with lengths between 3 and 60 tokens."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(3, 61, size=sum(rows_by_task))
-    return Corpus(
+    return Corpus.of(
         ids=[[1] * int(length) for length in lengths],
-        lengths=lengths,
         task_ids=np.repeat(np.arange(len(rows_by_task)), rows_by_task),
         label_ids=rng.choice(len(shares), p=shares, size=len(lengths)).astype(np.int64),
     )

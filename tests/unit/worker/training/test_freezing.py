@@ -14,7 +14,7 @@ from shared.errors import InvalidInputError
 from shared.model import MultiTaskModel
 from shared.spec import FreezeSpec, parse_spec
 from tests.tiny_rows import make_corpus, make_rows
-from worker.training.freezing import apply_freezing, count_parameters, enter_train_mode, is_backbone_frozen
+from worker.training.freezing import apply_freezing, count_parameters, enter_train_mode
 from worker.training.loop import TrainingLoop
 from worker.training.precision import Compute
 from worker.training.rates import rate_groups
@@ -61,7 +61,7 @@ def _train(model: MultiTaskModel, base: Path, policy: FreezeSpec) -> None:
     groups = rate_groups(model, spec)
     if groups:
         loop = TrainingLoop(model, corpus, groups, spec, CPU)
-        loop.run(lambda batch: encode_batch(model, corpus, CPU, batch), lambda done: None)
+        loop.run(lambda stage: lambda batch: encode_batch(model, corpus, CPU, batch), lambda done: None)
 
 
 @pytest.mark.parametrize(("policy", "frozen"), POLICIES, ids=NAMES)
@@ -100,7 +100,6 @@ def test_frozen_backbone_gives_the_same_vectors_in_train_mode(tiny_model: MultiT
     enter_train_mode(tiny_model)
     first, again = (encode_batch(tiny_model, corpus, CPU, torch.arange(8).numpy()) for _ in range(2))
     assert torch.equal(first, again)
-    assert is_backbone_frozen(tiny_model)
 
 
 def test_counts_of_a_frozen_backbone_are_those_of_the_heads(tiny_model: MultiTaskModel) -> None:

@@ -22,7 +22,7 @@ from shared.spec import JobSpec, parse_spec
 from tests.tiny_rows import TASKS, make_corpus, make_rows
 from worker.training.corpus import Corpus
 from worker.training.freezing import apply_freezing
-from worker.training.loop import StepDone, TrainingLoop, rate_factor
+from worker.training.loop import StepDone, TrainingLoop
 from worker.training.precision import Compute
 from worker.training.rates import rate_groups
 from worker.training.vectors import VectorSource, cached_vectors, encode_batch, encode_corpus
@@ -57,7 +57,8 @@ def _train(
     on_step: Callable[[StepDone], None] = lambda done: None,
 ) -> None:
     loop = TrainingLoop(model, corpus, rate_groups(model, spec), spec, compute)
-    loop.run(vectors or (lambda batch: encode_batch(model, corpus, compute, batch)), on_step)
+    source = vectors or (lambda batch: encode_batch(model, corpus, compute, batch))
+    loop.run(lambda stage: source, on_step)
 
 
 @pytest.fixture(scope="module")
@@ -178,8 +179,8 @@ def test_loop_with_min_steps_adds_whole_epochs(tiny_base: Path, corpus: Corpus, 
     model = _model(tiny_base, spec)
     loop = TrainingLoop(model, corpus, rate_groups(model, spec), spec, CPU)
     done: list[StepDone] = []
-    loop.run(lambda batch: encode_batch(model, corpus, CPU, batch), done.append)
-    assert (loop.epochs, loop.steps) == (epochs, 3 * epochs)
+    loop.run(lambda stage: lambda batch: encode_batch(model, corpus, CPU, batch), done.append)
+    assert (loop.plan.epochs, loop.plan.steps) == (epochs, 3 * epochs)
     assert (len(done), done[-1].epoch, sum(step.rows for step in done)) == (3 * epochs, epochs, 150 * epochs)
 
 
@@ -212,25 +213,10 @@ def _norm_seen_by_optimizer(loop: TrainingLoop, model: MultiTaskModel, corpus: C
         )
     )
     try:
-        loop.run(lambda batch: encode_batch(model, corpus, CPU, batch), lambda done: None)
+        loop.run(lambda stage: lambda batch: encode_batch(model, corpus, CPU, batch), lambda done: None)
     finally:
         hook.remove()
     return float(torch.cat(gradients).norm())
-
-
-def test_rate_factor_rises_to_one_and_falls_towards_zero() -> None:
-    """Linear warm-up and linear decay (Devlin et al. 2019); no step has a rate of zero, so none is wasted."""
-    factors = [rate_factor(step, 20, 0.25) for step in range(20)]
-    assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert factors[5] == 1.0
-    assert factors[-1] == pytest.approx(1 / 15)
-    assert np.allclose(np.diff(factors[5:]), -1 / 15)
-
-
-@pytest.mark.parametrize(("steps", "warmup"), [(1, 0.0), (1, 0.99), (2, 0.5), (3, 0.99)])
-def test_rate_factor_of_very_short_trainings_stays_between_zero_and_one(steps: int, warmup: float) -> None:
-    """A handful of rows makes one step; a division by zero there would fail the smallest jobs."""
-    assert all(0 < rate_factor(step, steps, warmup) <= 1 for step in range(steps))
 
 
 def _first_gradients(base: Path, weights: tuple[float, float]) -> dict[str, Tensor]:
@@ -261,3 +247,49 @@ def test_weight_of_a_task_scales_its_gradient_and_no_other(tiny_base: Path) -> N
     for name in plain:
         factor = 3.0 if name.startswith("1.") else 1.0
         torch.testing.assert_close(weighted[name], factor * plain[name])
+
+
+def _gradients_of_one_step(base: Path, corpus: Corpus, **optimizer: Any) -> dict[str, Tensor]:
+    """Without dropout, since each way of cutting the rows would draw other noise."""
+    spec = _spec(epochs=1, clip=0.0, tokens_per_batch=100_000, **optimizer)
+    body = spec.model_dump()
+    body["tasks"][1]["weight"] = 3.0
+    spec = parse_spec(body)
+    model = _model(base, spec)
+    gradients: dict[str, Tensor] = {}
+    steps: list[StepDone] = []
+
+    def keep(*_: object) -> None:
+        gradients.update({n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None})
+
+    def encode(batch: Any) -> Tensor:
+        model.eval()
+        return encode_batch(model, corpus, CPU, batch)
+
+    hook = register_optimizer_step_pre_hook(keep)
+    try:
+        _train(model, corpus, spec, vectors=encode, on_step=steps.append)
+    finally:
+        hook.remove()
+    assert [step.rows for step in steps] == [150]
+    return gradients
+
+
+def test_loop_that_accumulates_has_the_gradient_of_one_big_batch(tiny_base: Path, corpus: Corpus) -> None:
+    """The memory of a small batch, the step of a big one: every row counts once, in batches of whatever size."""
+    big = _gradients_of_one_step(tiny_base, corpus, rows_per_batch=150)
+    # 150 rows in batches of 40, 40, 40 and 30: a mean of means would weigh the last ones more.
+    small = _gradients_of_one_step(tiny_base, corpus, rows_per_batch=40, accumulate=4)
+    assert big.keys() == small.keys()
+    for name, gradient in big.items():
+        torch.testing.assert_close(small[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_loop_that_accumulates_counts_updates_as_steps(tiny_base: Path, corpus: Corpus) -> None:
+    """Schedules are in updates: 150 rows in batches of 40 are 4 batches, so 2 steps of 3 and 1; twice."""
+    spec = _spec(epochs=2, rows_per_batch=40, tokens_per_batch=100_000, accumulate=3)
+    told: list[StepDone] = []
+    _train(_model(tiny_base, spec), corpus, spec, on_step=told.append)
+    assert [done.step for done in told] == [0, 1, 2, 3]
+    assert [done.epoch for done in told] == [0.75, 1.0, 1.75, 2.0]
+    assert told[0].rows + told[1].rows == 150

@@ -54,7 +54,7 @@ def _hashes(model: MultiTaskModel) -> dict[str, str]:
 
 def _train(model: MultiTaskModel, corpus: Corpus, spec: JobSpec) -> None:
     loop = TrainingLoop(model, corpus, rate_groups(model, spec), spec, CPU)
-    loop.run(lambda batch: encode_batch(model, corpus, CPU, batch), lambda done: None)
+    loop.run(lambda stage: lambda batch: encode_batch(model, corpus, CPU, batch), lambda done: None)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,66 @@
+"""What a job spec comes to for an encoder of so many layers: the rate of each part, and what is trained when.
+
+Pure arithmetic over the spec, shared by the server (which shows it before a job is queued) and the trainer (which
+does it). Depths: 0 for the embeddings, 1 to L for the layers from the bottom up, L + 1 for the heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.errors import Violation
+from shared.spec import FreezeSpec, JobSpec, LayerwiseSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """From `start` on, in steps or epochs counted from 0, everything at depth `lowest` and above is trained."""
+
+    start: int
+    lowest: int
+
+
+def stages(freeze: FreezeSpec, layers: int) -> list[Stage]:
+    """What is trained when; a single stage but for policy gradual (Howard & Ruder 2018, gradual unfreezing).
+
+    Frozen heads are not in it: they stay frozen throughout.
+    """
+    if freeze.policy != "gradual":
+        lowest = {"none": 0, "heads": 0, "layers": freeze.layers + 1}.get(freeze.policy, layers + 1)
+        return [Stage(0, lowest)]
+    first = layers + 1 - freeze.gradual.start_layers
+    return [Stage((first - lowest) * freeze.gradual.every, lowest) for lowest in range(first, -1, -1)]
+
+
+def shape_misfits(freeze: FreezeSpec, layers: int, base_model: str = "") -> Iterator[Violation]:
+    """What `freeze` asks of an encoder that has not so many layers."""
+    there = f"but the base model {base_model}".rstrip() + f" has {layers} layers"
+    if freeze.layers > layers:
+        yield Violation("freeze.layers", f"is {freeze.layers}, {there}")
+    if freeze.gradual.start_layers > layers:
+        yield Violation("freeze.gradual.start_layers", f"is {freeze.gradual.start_layers}, {there}")
+
+
+def depth_name(depth: int) -> str:
+    """What tables call a depth. Layers are counted from 0, as in the names of their parameters."""
+    return "embeddings" if depth == 0 else f"layer.{depth - 1}"
+
+
+def stage_name(lowest: int, layers: int) -> str:
+    """What progress and reports call a stage: `heads`, `layer.4 and above`, `everything`."""
+    if lowest > layers:
+        return "heads"
+    return f"{depth_name(lowest)} and above" if lowest else "everything"
+
+
+def depth_rate(spec: LayerwiseSpec, depth: int, layers: int) -> float:
+    """The rate at `depth` (0: embeddings) of an encoder with `layers` layers."""
+    if spec.anchor == "bottom":
+        return spec.base_lr / spec.decay**depth
+    return float(spec.base_lr * spec.decay ** (layers - depth))
+
+
+def head_rate(spec: JobSpec, task: str) -> float:
+    """The rate of the head of `task`."""
+    return spec.layerwise_lr.heads.get(task, spec.optimizer.head_lr)

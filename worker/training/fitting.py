@@ -1,0 +1,82 @@
+"""Trains a prepared model: hands the loop what each stage's vectors come from, and tells how it went.
+
+Owns what progress and report say of stages. Runs in the trainer's main thread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.plan import depth_name, stage_name
+from shared.spec import JobSpec
+from worker.training.freezing import count_parameters
+from worker.training.layers import num_layers
+from worker.training.loop import StepDone, TrainingLoop
+from worker.training.precision import Compute
+from worker.training.preparation import Prepared
+from worker.training.progress import ProgressReporter
+from worker.training.rates import RateGroup
+from worker.training.thawing import TrainingStage
+from worker.training.vectors import VectorSource, cached_vectors, encode_batch, encode_corpus
+
+
+def fit(
+    prepared: Prepared, groups: list[RateGroup], spec: JobSpec, compute: Compute, progress: ProgressReporter
+) -> dict[str, Any]:
+    """Train in place; how long it was and what was trained when, for the report.
+
+    Raises:
+        TrainingError: if training diverges.
+    """
+    corpus = prepared.corpora.train
+    loop = TrainingLoop(prepared.model, corpus, groups, spec, compute)
+    log = _StageLog(prepared, loop)
+    rows_left = loop.plan.num_rows
+
+    def on_stage(stage: TrainingStage) -> VectorSource:
+        vectors = _vectors(prepared, stage, log.layers, compute, progress)
+        progress.start("training", steps=loop.plan.steps, num_examples=rows_left, done=stage.first)
+        progress.tell_thawed(*log.enter(stage))
+        return vectors
+
+    def on_step(done: StepDone) -> None:
+        nonlocal rows_left
+        rows_left -= done.rows
+        progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
+
+    loop.run(on_stage, on_step)
+    return {"epochs": loop.plan.epochs, "steps": loop.plan.steps, **log.describe()}
+
+
+def _vectors(
+    prepared: Prepared, stage: TrainingStage, layers: int, compute: Compute, progress: ProgressReporter
+) -> VectorSource:
+    """Sentence vectors for the loop: computed once where the encoder is frozen, else in each step."""
+    model, corpus = prepared.model, prepared.corpora.train
+    if stage.lowest <= layers:
+        return lambda batch: encode_batch(model, corpus, compute, batch)
+    progress.start("encoding", steps=len(corpus), num_examples=len(corpus))
+    return cached_vectors(encode_corpus(model, corpus, compute, lambda rows: progress.advance(rows, examples=rows)))
+
+
+class _StageLog:
+    """The stages as they are entered, in the words of the report."""
+
+    def __init__(self, prepared: Prepared, loop: TrainingLoop) -> None:
+        self._model = prepared.model
+        self._thawing = loop.thawing
+        self.layers = num_layers(prepared.model.encoder)
+        self._entered: list[dict[str, Any]] = []
+
+    def enter(self, stage: TrainingStage) -> tuple[str, float]:
+        """Call it when the stage's freezing is done; its name and the share of parameters that it trains."""
+        name = stage_name(stage.lowest, self.layers)
+        trainable, total = count_parameters(self._model)
+        share = round(trainable / total, 6)
+        row = {"first_step": stage.first + 1, "last_step": stage.end, "trained": name}
+        self._entered.append({**row, "trainable_parameters": trainable, "trainable_share": share})
+        return name, share
+
+    def describe(self) -> dict[str, Any]:
+        not_reached = [depth_name(depth) for depth in self._thawing.not_reached]
+        return {"stages": self._entered, **({"stages_not_reached": not_reached} if not_reached else {})}

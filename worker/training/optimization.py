@@ -1,0 +1,65 @@
+"""From gradients to new weights: fused AdamW over the rate groups, rates of the step, clipping.
+
+Owns the optimizer and its state. A group that is frozen in a stage has no gradients; the optimizer passes over it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from shared.errors import TrainingError
+from shared.spec import JobSpec
+from worker.training.rates import RateGroup
+from worker.training.schedule import rate_factor, thaw_factor
+from worker.training.thawing import Thawing
+
+ADVICE = "lower optimizer.head_lr and layerwise_lr.base_lr, or raise optimizer.warmup"
+
+
+class Optimization:
+    """`optimizer` is torch's: its state_dict is all the state there is."""
+
+    def __init__(self, groups: list[RateGroup], spec: JobSpec, steps: int, thawing: Thawing) -> None:
+        self._groups = groups
+        self._spec = spec
+        self._steps = steps
+        self._thawing = thawing
+        self._parameters = [parameter for group in groups for parameter in group.parameters.values()]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": list(group.parameters.values()), "weight_decay": group.weight_decay} for group in groups],
+            fused=True,
+        )
+
+    def update(self, step: int) -> None:
+        """Change the weights by the gradients that they hold, and drop these.
+
+        Raises:
+            TrainingError: if a gradient is not finite.
+        """
+        for settings, rate in zip(self.optimizer.param_groups, self.rates(step), strict=True):
+            settings["lr"] = rate
+        self._clip(step)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def rates(self, step: int) -> list[float]:
+        """The rate of each group in `step`."""
+        factor = rate_factor(step, self._steps, self._spec.optimizer.warmup)
+        return [group.lr * factor * self._thaw_factor(group, step) for group in self._groups]
+
+    def _thaw_factor(self, group: RateGroup, step: int) -> float:
+        stage = self._thawing.thaw_of(group.depth)
+        if stage is None:
+            return 0.0
+        return thaw_factor(step, stage.first, stage.end - stage.first, self._spec.freeze.gradual.warmup)
+
+    def _clip(self, step: int) -> None:
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        norm = get_total_norm(gradients)
+        if not math.isfinite(norm.item()):
+            raise TrainingError(f"the gradient's norm is {norm.item()} in step {step + 1} of {self._steps}; {ADVICE}")
+        if 0 < self._spec.optimizer.clip < norm.item():
+            clip_grads_with_norm_(self._parameters, self._spec.optimizer.clip, norm)
