@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from polyhead.v1 import inference_pb2_grpc, models_pb2_grpc, training_pb2_grpc
+from server.batching.queue import BatchLimits
 from server.batching.scheduler import Scheduler
 from server.batching.work import EntryBatch
 from server.engines.compute import ComputeWorkers
@@ -130,12 +131,14 @@ class Application:
             settings.server_max_queue_tokens,
             settings.server_max_message_bytes,
         )
-        self._scheduler = Scheduler(
-            settings.server_max_batch_rows,
-            settings.server_max_batch_tokens,
-            settings.server_max_queue_tokens,
-            self._tokenizing,
+        batch_limits = BatchLimits(
+            max_rows=settings.server_max_batch_rows,
+            max_batch_tokens=settings.server_max_batch_tokens,
+            max_queue_tokens=settings.server_max_queue_tokens,
+            max_age_s=settings.server_max_queue_age_ms / 1e3,
+            is_deduplicated=settings.server_deduplicate,
         )
+        self._scheduler = Scheduler(batch_limits, self._tokenizing)
         loop = asyncio.get_running_loop()
         self._compute: ComputeWorkers[EntryBatch] = ComputeWorkers(
             self._num_compute_workers(),

@@ -38,6 +38,10 @@ class ServerSettings(ProcessSettings):
     server_max_queue_tokens: Annotated[int, Field(ge=256)] = Field(
         262_144, description="Tokens that may wait; more are refused with RESOURCE_EXHAUSTED."
     )
+    server_max_queue_age_ms: Annotated[int, Field(ge=0)] = Field(
+        100, description="A request of which nothing was computed for so long goes before all others."
+    )
+    server_deduplicate: bool = Field(True, description="Compute equal sentences of a batch once.")
     server_max_message_bytes: Annotated[int, Field(ge=1024)] = Field(
         16 * 2**20, description="Largest gRPC message in either direction."
     )

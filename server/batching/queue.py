@@ -1,39 +1,63 @@
 """The queue that requests enter on the event loop and compute workers take batches from.
 
 Thread-safe: one lock, held for microseconds. Bounded in tokens: what is over the bound is refused, not parked.
-Abandoned and expired sentences are dropped when a batch is formed, so they cost no compute.
+Requests that nobody waits for any more leave at once, with all their waiting sentences.
 """
 
 from __future__ import annotations
 
-import bisect
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from server.batching.window import best_window
+from server.batching.fair_line import FairLine
+from server.batching.lanes import Lanes
+from server.batching.speed import SpeedMeter
+from server.batching.stats import BatchingStats
+from server.batching.window import best_window, fixed_cost_tokens
 from server.batching.work import Entry, EntryBatch, Work
-from server.engines.engine import Engine
 from shared.errors import InvalidInputError, QueueFullError, UnavailableError, Violation
+
+#: Hints of when to try again are between these; the first is a few batches, the last keeps clients from giving up.
+MIN_RETRY_S, MAX_RETRY_S = 0.05, 30.0
+#: While the speed is not known yet.
+UNKNOWN_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """Bounds of the queue and of a batch."""
+
+    max_rows: int
+    max_batch_tokens: int
+    max_queue_tokens: int
+    max_age_s: float = 0.1
+    #: Compute sentences with the same token ids once a batch.
+    is_deduplicated: bool = True
 
 
 class BatchQueue:
-    """Lanes of entries sorted by length, one lane per engine, and one order of age over all."""
+    """Who is next (`FairLine`), what waits (`Lanes`), and how fast it goes (`SpeedMeter`), behind one lock."""
 
     def __init__(
-        self, max_rows: int, max_batch_tokens: int, max_queue_tokens: int, on_expired: Callable[[Work], None]
+        self,
+        limits: BatchLimits,
+        on_expired: Callable[[Work], None],
+        stats: BatchingStats,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_expired` is called from a compute thread, once for each sentence that it dropped as expired."""
-        self._max_rows = max_rows
-        self._max_batch_tokens = max_batch_tokens
-        self._max_queue_tokens = max_queue_tokens
+        """`on_expired` is called from a compute thread, once for each request that it dropped as expired."""
+        self.limits = limits
         self._on_expired = on_expired
-        self._lanes: dict[Engine, list[Entry]] = {}
-        self._ages: deque[Entry] = deque()
+        self._stats = stats
+        self._clock = clock
+        self._line = FairLine(limits.max_age_s)
+        self._lanes = Lanes()
+        self._speed = SpeedMeter()
         self._num_tokens = 0
-        self._num_orders = 0
-        self._tokens_per_s = 0.0
+        self._num_bounded_tokens = 0
+        self._num_reserved_tokens = 0
         self._is_closed = False
         self._changed = threading.Condition()
 
@@ -41,6 +65,26 @@ class BatchQueue:
     def num_tokens(self) -> int:
         """Tokens that wait now."""
         return self._num_tokens
+
+    @property
+    def num_requests(self) -> int:
+        """Requests of which something waits now."""
+        return len(self._line)
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Measured speed of all compute workers together; 0 while it is not known."""
+        return self._speed.tokens_per_s
+
+    @property
+    def num_free_tokens(self) -> int:
+        """Room for unary calls. Reserved room is not free, whether or not something waits in it."""
+        return self.limits.max_queue_tokens - self._num_bounded_tokens - self._num_reserved_tokens
+
+    def reserve(self, num_tokens: int) -> None:
+        """Set `num_tokens` aside (negative: give them back) for works that are marked `is_reserved`."""
+        with self._changed:
+            self._num_reserved_tokens += num_tokens
 
     def put(self, work: Work) -> None:
         """Queue all sentences of a request, or none.
@@ -50,26 +94,31 @@ class BatchQueue:
             InvalidInputError: if they would not fit into an empty queue either.
             UnavailableError: if the queue is closed.
         """
-        num_tokens = work.num_tokens
         with self._changed:
-            self._check_room(num_tokens)
-            lane = self._lanes.setdefault(work.engine, [])
-            for index, row in enumerate(work.rows):
-                self._num_orders += 1
-                entry = Entry(work, index, len(row), self._num_orders)
-                bisect.insort(lane, entry, key=_by_length)
-                self._ages.append(entry)
-            self._num_tokens += num_tokens
+            self._check_room(work)
+            self._lanes.add(work)
+            self._line.add(work, self._clock())
+            self._count(work, work.num_tokens)
+            self._stats.requests += 1
+            self._stats.sentences += len(work.rows)
             self._changed.notify(len(work.rows))
 
+    def discard(self, work: Work, reason: str) -> None:
+        """Remove what still waits of a request, if anything does."""
+        with self._changed:
+            if work in self._line:
+                self._evict(work, reason)
+
     def take_blocking(self) -> EntryBatch | None:
-        """Wait for work and form a batch around the oldest sentence; None when the queue is closed and empty."""
+        """Wait for work and form a batch around the sentence whose turn it is; None when closed and empty."""
         while True:
             expired: list[Work] = []
             with self._changed:
-                self._changed.wait_for(lambda: self._ages or self._is_closed)
+                if not self._line and not self._is_closed:
+                    self._speed.pause()
+                    self._changed.wait_for(lambda: self._line or self._is_closed)
                 batch = self._form(expired)
-                is_done = self._is_closed and not self._ages
+                is_done = self._is_closed and not self._line
             for work in expired:
                 self._on_expired(work)
             if batch is not None:
@@ -77,75 +126,74 @@ class BatchQueue:
             if is_done:
                 return None
 
-    def record_speed(self, num_tokens: int, seconds: float) -> None:
-        """Tell how fast a batch was computed: the retry hint of a full queue is made of it."""
-        speed = num_tokens / max(seconds, 1e-6)
-        self._tokens_per_s = speed if self._tokens_per_s == 0.0 else 0.9 * self._tokens_per_s + 0.1 * speed
-
     def close(self) -> None:
         """Refuse new work; compute workers finish what is queued and then end."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
 
-    def _check_room(self, num_tokens: int) -> None:
+    def drain_time_s(self) -> float:
+        """When to try again: the time that what waits now will take."""
+        if not self._speed.tokens_per_s:
+            return UNKNOWN_RETRY_S
+        return min(MAX_RETRY_S, max(MIN_RETRY_S, self._num_tokens / self._speed.tokens_per_s))
+
+    def _check_room(self, work: Work) -> None:
         if self._is_closed:
+            self._stats.refused["draining"] += 1
             raise UnavailableError("the server is draining; try another one")
-        if num_tokens > self._max_queue_tokens:
-            hint = f"has {num_tokens} tokens, the whole queue holds {self._max_queue_tokens}; send fewer at once"
+        bound = self.limits.max_queue_tokens
+        if work.num_tokens > bound:
+            hint = f"has {work.num_tokens} tokens, the whole queue holds {bound}; send fewer at once"
             raise InvalidInputError(f"sentences {hint}", (Violation("sentences", hint),))
-        if self._num_tokens + num_tokens > self._max_queue_tokens:
+        if not work.is_reserved and work.num_tokens > self.num_free_tokens:
+            self._stats.refused["queue_full"] += 1
             raise QueueFullError(
-                f"the queue is full: {self._num_tokens} of {self._max_queue_tokens} tokens wait, "
-                f"this request has {num_tokens}",
-                self._drain_time_s(),
+                f"the queue is full: {bound - self.num_free_tokens} of {bound} tokens wait or are reserved, "
+                f"this request has {work.num_tokens}",
+                self.drain_time_s(),
             )
+
+    def _count(self, work: Work, num_tokens: int) -> None:
+        self._num_tokens += num_tokens
+        if not work.is_reserved:
+            self._num_bounded_tokens += num_tokens
+
+    def _evict(self, work: Work, reason: str) -> None:
+        self._count(work, -self._lanes.remove(work))
+        self._line.remove(work)
+        self._stats.evicted[reason] += 1
 
     def _form(self, expired: list[Work]) -> EntryBatch | None:
-        now_s = time.monotonic()
-        while self._ages:
-            oldest = self._ages.popleft()
-            if oldest.taken:
+        limits, now_s = self.limits, self._clock()
+        while self._line:
+            first = self._line.first(now_s)
+            rows, anchor = self._lanes.neighbours(first, limits.max_rows)
+            late = {work for work, _ in rows if work.is_expired(now_s)}
+            if late:
+                for work in late:
+                    self._evict(work, "deadline")
+                expired += late
                 continue
-            lane = self._lanes[oldest.work.engine]
-            position = bisect.bisect_left(lane, _by_length(oldest), key=_by_length)
-            if not self._is_wanted(oldest, now_s, expired):
-                self._remove(lane, position, position + 1)
-                continue
-            # The window's arithmetic needs lengths near the oldest only.
-            first = max(0, position - self._max_rows)
-            lengths = [entry.length for entry in lane[first : position + self._max_rows]]
-            low, high = best_window(lengths, position - first, self._max_rows, self._max_batch_tokens)
-            taken = self._remove(lane, first + low, first + high)
-            return EntryBatch(
-                oldest.work.engine,
-                [entry for entry in taken if entry is oldest or self._is_wanted(entry, now_s, expired)],
-            )
+            lengths = [length for _, length in rows]
+            fixed_cost = fixed_cost_tokens(first.engine.name)
+            low, high = best_window(lengths, anchor, limits.max_rows, limits.max_batch_tokens, fixed_cost)
+            entries = [self._take(work, length, now_s) for work, length in rows[low:high]]
+            batch = EntryBatch.of(first.engine, entries, limits.is_deduplicated, now_s)
+            self._record(batch)
+            return batch
         return None
 
-    def _remove(self, lane: list[Entry], low: int, high: int) -> list[Entry]:
-        entries = lane[low:high]
-        del lane[low:high]
-        for entry in entries:
-            entry.taken = True
-            self._num_tokens -= entry.length
-        if not lane:
-            del self._lanes[entries[0].work.engine]
-        return entries
+    def _record(self, batch: EntryBatch) -> None:
+        self._speed.take(batch.num_tokens, batch.taken_s)
+        self._stats.batches += 1
+        self._stats.batch_tokens += batch.num_tokens
+        self._stats.executed_after_deadline += sum(entry.work.is_expired(batch.taken_s) for entry in batch.entries)
 
-    @staticmethod
-    def _is_wanted(entry: Entry, now_s: float, expired: list[Work]) -> bool:
-        if entry.work.abandoned:
-            return False
-        if entry.work.deadline_s is not None and entry.work.deadline_s <= now_s:
-            entry.work.abandoned = True
-            expired.append(entry.work)
-            return False
-        return True
-
-    def _drain_time_s(self) -> float:
-        return min(30.0, max(0.05, self._num_tokens / self._tokens_per_s)) if self._tokens_per_s else 1.0
-
-
-def _by_length(entry: Entry) -> tuple[int, int]:
-    return entry.length, entry.order
+    def _take(self, work: Work, length: int, now_s: float) -> Entry:
+        index = self._lanes.take(work, length)
+        self._count(work, -length)
+        self._line.serve(work, length, now_s)
+        if not work.waiting:
+            self._line.remove(work)
+        return Entry(work, index)

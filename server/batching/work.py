@@ -1,15 +1,15 @@
 """One request's sentences on their way through the queue, and the batch that some of them share.
 
-A `Work` is created and finished on the event loop; in between, compute workers read it. Its flags are single
-assignments, so they need no lock.
+A `Work` is created and finished on the event loop. While it waits it belongs to the queue, whose lock guards
+`waiting` and the fields of the line; the answers belong to the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from server.engines.engine import Engine, Floats
 
@@ -31,42 +31,64 @@ class Work:
     future: asyncio.Future[list[Row]]
     #: time.monotonic() at which the caller gives up; None: never.
     deadline_s: float | None
-    enqueued_s: float = field(default_factory=time.monotonic)
+    #: Its room was reserved (a stream's message): it is not refused for lack of it.
+    is_reserved: bool = False
+    num_tokens: int = field(init=False)
+    #: Rows that no batch has taken, by their length.
+    waiting: dict[int, list[int]] = field(init=False)
+    enqueued_s: float = 0.0
+    #: When a batch last took one of its rows; before that, when it was queued.
+    served_s: float = 0.0
+    #: Its place in virtual time, see `FairLine`.
+    virtual_tokens: float = 0.0
     answers: list[Row | None] = field(init=False)
     num_open: int = field(init=False)
-    #: Set on the loop when nobody waits any more: cancelled, failed or expired.
-    abandoned: bool = False
     queue_s: float = 0.0
     compute_s: float = 0.0
 
     def __post_init__(self) -> None:
+        self.num_tokens = sum(map(len, self.rows))
         self.answers = [None] * len(self.rows)
         self.num_open = len(self.rows)
+        self.waiting = {}
+        for index, row in enumerate(self.rows):
+            self.waiting.setdefault(len(row), []).append(index)
 
-    @property
-    def num_tokens(self) -> int:
-        return sum(map(len, self.rows))
+    def is_expired(self, now_s: float) -> bool:
+        return self.deadline_s is not None and self.deadline_s <= now_s
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One sentence in the queue."""
+class Entry(NamedTuple):
+    """One sentence in a batch."""
 
     work: Work
-    index: int
-    length: int
-    order: int
-    taken: bool = False
+    row_index: int
+
+    @property
+    def ids(self) -> Sequence[int]:
+        return self.work.rows[self.row_index]
 
 
 @dataclass(slots=True, eq=False)
 class EntryBatch:
-    """Entries that are computed together."""
+    """Entries that are computed together; `rows` is what the engine gets, `positions` each entry's row among them."""
 
     engine: Engine
     entries: list[Entry]
-    taken_s: float = field(default_factory=time.monotonic)
+    rows: list[Sequence[int]]
+    positions: list[int]
+    taken_s: float
+
+    @classmethod
+    def of(cls, engine: Engine, entries: list[Entry], is_deduplicated: bool, taken_s: float) -> EntryBatch:
+        """`is_deduplicated`: sentences with the same token ids become one row."""
+        if not is_deduplicated:
+            return cls(engine, entries, [entry.ids for entry in entries], list(range(len(entries))), taken_s)
+        places: dict[tuple[int, ...], int] = {}
+        positions = [places.setdefault(tuple(entry.ids), len(places)) for entry in entries]
+        return cls(engine, entries, list(places), positions, taken_s)
 
     @property
-    def rows(self) -> Sequence[Sequence[int]]:
-        return [entry.work.rows[entry.index] for entry in self.entries]
+    def num_tokens(self) -> int:
+        """Tokens of all entries, without padding; equal sentences count each."""
+        return sum(len(entry.ids) for entry in self.entries)

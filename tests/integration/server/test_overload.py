@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from server.batching.queue import BatchLimits
 from server.batching.scheduler import Answer, Scheduler
 from server.batching.work import EntryBatch
 from server.engines.compute import ComputeWorkers
@@ -41,7 +42,7 @@ class Rig:
     def __init__(self) -> None:
         self.engine = GatedEngine()
         self.pool = ThreadPoolExecutor(1)
-        self.scheduler = Scheduler(4, 400, 100, self.pool)
+        self.scheduler = Scheduler(BatchLimits(max_rows=4, max_batch_tokens=400, max_queue_tokens=100), self.pool)
         self.deaths: list[BaseException] = []
         self.compute: ComputeWorkers[EntryBatch] = ComputeWorkers(
             1, self.scheduler.queue.take_blocking, self.scheduler.answer, self.deaths.append
@@ -145,7 +146,8 @@ async def test_request_that_no_queue_could_hold_is_invalid_not_full() -> None:
 
 
 async def test_text_that_waits_for_the_tokenizer_counts_as_queued() -> None:
-    """An overload by long texts would otherwise pile up where no bound is; here the bound is 400 characters."""
+    """An overload by long texts would otherwise pile up where no bound is; here the bound is 400 characters, and one
+    text above it may come in alone."""
     rig = Rig()
     gate = threading.Event()
 
@@ -153,7 +155,7 @@ async def test_text_that_waits_for_the_tokenizer_counts_as_queued() -> None:
         gate.wait(30)
         return [TokenizedText([1], False)]
 
-    text = "x" * 300
+    text = "x" * 600
     first = asyncio.create_task(rig.scheduler.run(rig.engine, slow, [text], None))
     await asyncio.sleep(0.05)
     with pytest.raises(QueueFullError):
