@@ -114,6 +114,8 @@ def _scalar(
     wire: str | bool | int | float | None = None
     if field.enum_type is not None:
         names = _names(field.enum_type)
+        if isinstance(value, bool):  # YAML 1.1 reads a bare `on` and `off` so
+            value = "on" if value else "off"
         wire, need = names.get(value) if isinstance(value, str) else None, f"one of {', '.join(names)}"
     elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         wire, need = _string(value), "a text; put it in quotes"

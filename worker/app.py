@@ -26,6 +26,7 @@ from shared.redis_client import connect
 from shared.store.folder import FolderStore
 from shared.store.jobs import JobStore
 from worker.caretaker import Caretaker
+from worker.gate.rematch import REMATCH_COMMAND, Rematch, RematchInput
 from worker.hearing import Hearing
 from worker.heartbeat import Heartbeat
 from worker.job_ledger import JobLedger
@@ -47,9 +48,13 @@ class WorkerProcess:
     """Built, then `run` once from the main thread; it returns after SIGTERM or SIGINT."""
 
     def __init__(
-        self, settings: WorkerSettings, store: FolderStore, trainer_command: Sequence[str] = TRAINER_COMMAND
+        self,
+        settings: WorkerSettings,
+        store: FolderStore,
+        trainer_command: Sequence[str] = TRAINER_COMMAND,
+        rematch_command: Sequence[str] = REMATCH_COMMAND,
     ) -> None:
-        """`store` is the one that the settings name; `trainer_command` speaks worker.training.protocol."""
+        """`store` is the one that the settings name; the commands speak worker.training.protocol and worker.gate."""
         url = settings.redis_url.get_secret_value()
         self.stop = StopSignal()
         self._redis = connect(url)
@@ -57,7 +62,9 @@ class WorkerProcess:
         self._board = ProgressBoard(url)
         leases = LeaseOffice(self._redis, url, settings.worker_lease_ttl_s)
         ledger = JobLedger(store)
-        publisher = Publisher(store, ledger)
+        publisher = Publisher(
+            store, ledger, Rematch(_rematch_settings(settings), leases, self.stop, rematch_command).judge
+        )
         self._base = BasePublication(
             store,
             leases,
@@ -137,6 +144,15 @@ def _trainer_settings(settings: WorkerSettings) -> TrainerSettings:
         threads=settings.num_threads,
         device=settings.worker_device,
         max_attempts=settings.worker_max_attempts,
+    )
+
+
+def _rematch_settings(settings: WorkerSettings) -> RematchInput:
+    return RematchInput(
+        store_url=settings.store_url,
+        data_roots=tuple(str(root) for root in settings.worker_data_roots),
+        threads=settings.num_threads,
+        device=settings.worker_device,
     )
 
 

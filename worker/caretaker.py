@@ -1,7 +1,7 @@
 """The caretaker: publishes what results still lack, and rings again for jobs that nobody works on.
 
-Owns a thread that works at start and every `sweep_s`. Whatever goes wrong with store or Redis is logged and tried
-again: the thread ends only when the worker stops.
+Owns two threads that work at start and every `sweep_s`. Whatever goes wrong with store or Redis is logged and tried
+again: they end only when the worker stops.
 """
 
 from __future__ import annotations
@@ -41,22 +41,30 @@ class Caretaker:
         self._ledger = ledger
         self._leases = leases
         self._doorbell = doorbell
-        self._duties = (heartbeat.beat, publisher.roll_forward, self.ring_for_waiting_jobs, hearing.check)
+        # Rolling forward lasts as long as a gate that runs again: the sign of life must not wait for it.
+        self._threads = [
+            self._thread("caretaker", heartbeat.beat, self.ring_for_waiting_jobs, hearing.check),
+            self._thread("roll-forward", publisher.roll_forward),
+        ]
         self._sweep_s = sweep_s
         self._stop = stop
         self._leaseless_since: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
-        self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def join(self, timeout_s: float) -> None:
-        self._thread.join(timeout_s)
+        for thread in self._threads:
+            thread.join(timeout_s)
 
-    def _run(self) -> None:
+    def _thread(self, name: str, *duties: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=self._run, args=duties, name=name, daemon=True)
+
+    def _run(self, *duties: Callable[[], None]) -> None:
         while True:
-            for duty in self._duties:
+            for duty in duties:
                 self._attempt(duty)
             if self._stop.wait(self._sweep_s):
                 return

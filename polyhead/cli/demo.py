@@ -84,6 +84,8 @@ def _run(stack: Stack, chosen: DemoData) -> None:
         out.print(f"job {job.id} accepted, recipe {chosen.recipe.name}; version {old} keeps serving", soft_wrap=True)
         ended = _watch(client, stack, job.id)
         show_result(ended)
+        if ended.is_kept:
+            raise DemoError(f"version {ended.version} is kept and not released: {ended.verdict}")
         _await_switch(client, stack, old, ended.version)
         answer = client.predict(SENTENCES)
         out.print(prediction_table(SENTENCES, answer.results, answer.model_version))

@@ -137,15 +137,18 @@ def show_result(job: Job) -> None:
     out.print(metrics_table(job.metrics))
     for note in baselines.notes(job.metrics):
         out.print(note, style="yellow", soft_wrap=True)
-    out.print(f"version {job.version} published")
+    out.print(f"version {job.version} published" + (f"; gate: {job.verdict}" if job.verdict else ""), soft_wrap=True)
 
 
 def wait_until_served(client: Client, job: Job, as_json: bool) -> None:
     """Return when the job's version answers requests, or a newer one does; stdout is left to JSON if asked for it.
 
     Raises:
-        typer.Exit: with FAILED, if the server refuses it, or does not get there in time.
+        typer.Exit: with FAILED, if the gate or the server refuses it, or it does not get there in time.
     """
+    if job.is_kept:
+        say_why_kept(job)
+        return
     switch = await_served(client, job.version)
     if switch.outcome is Outcome.SERVED:
         (errors_out if as_json else out).print(switch.line)
@@ -153,6 +156,20 @@ def wait_until_served(client: Client, job: Job, as_json: bool) -> None:
         errors_out.print(f"note: {switch.line}", soft_wrap=True)
     else:
         errors_out.print(f"error: {switch.line}", style="red", soft_wrap=True)
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+def say_why_kept(job: Job) -> None:
+    """A version that is held was not to be released; one that the gate refused is a failure.
+
+    Raises:
+        typer.Exit: with FAILED, if the gate refused it.
+    """
+    is_held = job.verdict == "held"
+    head, style = ("note", None) if is_held else ("error", "red")
+    line = f"{head}: version {job.version} is kept and not released: {job.verdict}"
+    errors_out.print(line, style=style, soft_wrap=True)
+    if not is_held:
         raise typer.Exit(ExitStatus.FAILED)
 
 

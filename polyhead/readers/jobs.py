@@ -25,6 +25,8 @@ def read_job(message: training_pb2.Job) -> results.Job:
         version=message.version,
         error=results.JobError(message.error.code, message.error.message) if message.HasField("error") else None,
         cancel_requested=message.cancel_requested,
+        verdict=message.verdict,
+        released=message.released,
     )
 
 

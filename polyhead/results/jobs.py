@@ -66,6 +66,15 @@ class Job:
     error: JobError | None
     #: Somebody asked for its end, and its worker has not stopped it yet.
     cancel_requested: bool = False
+    #: What the gate said, once the version is published: `passed`, `failed: ...`, `not judged: ...`, `held`.
+    verdict: str = ""
+    #: Whether a release made the version the one that answers.
+    released: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Published as a version and not released: the gate or a hold is in the way."""
+        return self.version > 0 and bool(self.verdict) and not self.released
 
     @property
     def is_finished(self) -> bool:

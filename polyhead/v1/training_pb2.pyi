@@ -223,6 +223,96 @@ TASK_MIXING_ONE_TASK: TaskMixing.ValueType  # 2
 """a batch holds rows of one task"""
 Global___TaskMixing: _TypeAlias = TaskMixing  # noqa: Y015
 
+class _GatePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GatePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GatePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GATE_POLICY_UNSPECIFIED: _GatePolicy.ValueType  # 0
+    """as ON"""
+    GATE_POLICY_ON: _GatePolicy.ValueType  # 1
+    """a candidate that is worse than allowed in any task is kept and not released"""
+    GATE_POLICY_OFF: _GatePolicy.ValueType  # 2
+    """no comparison"""
+
+class GatePolicy(_GatePolicy, metaclass=_GatePolicyEnumTypeWrapper): ...
+
+GATE_POLICY_UNSPECIFIED: GatePolicy.ValueType  # 0
+"""as ON"""
+GATE_POLICY_ON: GatePolicy.ValueType  # 1
+"""a candidate that is worse than allowed in any task is kept and not released"""
+GATE_POLICY_OFF: GatePolicy.ValueType  # 2
+"""no comparison"""
+Global___GatePolicy: _TypeAlias = GatePolicy  # noqa: Y015
+
+class _GateMetric:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GateMetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GateMetric.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GATE_METRIC_UNSPECIFIED: _GateMetric.ValueType  # 0
+    """as MACRO_F1"""
+    GATE_METRIC_MACRO_F1: _GateMetric.ValueType  # 1
+    GATE_METRIC_ACCURACY: _GateMetric.ValueType  # 2
+    GATE_METRIC_MACRO_RECALL: _GateMetric.ValueType  # 3
+
+class GateMetric(_GateMetric, metaclass=_GateMetricEnumTypeWrapper): ...
+
+GATE_METRIC_UNSPECIFIED: GateMetric.ValueType  # 0
+"""as MACRO_F1"""
+GATE_METRIC_MACRO_F1: GateMetric.ValueType  # 1
+GATE_METRIC_ACCURACY: GateMetric.ValueType  # 2
+GATE_METRIC_MACRO_RECALL: GateMetric.ValueType  # 3
+Global___GateMetric: _TypeAlias = GateMetric  # noqa: Y015
+
+class _DroppedTasks:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DroppedTasksEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DroppedTasks.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DROPPED_TASKS_UNSPECIFIED: _DroppedTasks.ValueType  # 0
+    """as ALLOW"""
+    DROPPED_TASKS_ALLOW: _DroppedTasks.ValueType  # 1
+    """a candidate that lacks tasks of the served version may replace it"""
+    DROPPED_TASKS_REFUSE: _DroppedTasks.ValueType  # 2
+    """it is kept and not released"""
+
+class DroppedTasks(_DroppedTasks, metaclass=_DroppedTasksEnumTypeWrapper): ...
+
+DROPPED_TASKS_UNSPECIFIED: DroppedTasks.ValueType  # 0
+"""as ALLOW"""
+DROPPED_TASKS_ALLOW: DroppedTasks.ValueType  # 1
+"""a candidate that lacks tasks of the served version may replace it"""
+DROPPED_TASKS_REFUSE: DroppedTasks.ValueType  # 2
+"""it is kept and not released"""
+Global___DroppedTasks: _TypeAlias = DroppedTasks  # noqa: Y015
+
+class _ReleasePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReleasePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReleasePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RELEASE_POLICY_UNSPECIFIED: _ReleasePolicy.ValueType  # 0
+    """as AUTO"""
+    RELEASE_POLICY_AUTO: _ReleasePolicy.ValueType  # 1
+    """released if the gate lets it pass and automatic releases are not on hold"""
+    RELEASE_POLICY_HOLD: _ReleasePolicy.ValueType  # 2
+    """kept as a version, not released"""
+
+class ReleasePolicy(_ReleasePolicy, metaclass=_ReleasePolicyEnumTypeWrapper): ...
+
+RELEASE_POLICY_UNSPECIFIED: ReleasePolicy.ValueType  # 0
+"""as AUTO"""
+RELEASE_POLICY_AUTO: ReleasePolicy.ValueType  # 1
+"""released if the gate lets it pass and automatic releases are not on hold"""
+RELEASE_POLICY_HOLD: ReleasePolicy.ValueType  # 2
+"""kept as a version, not released"""
+Global___ReleasePolicy: _TypeAlias = ReleasePolicy  # noqa: Y015
+
 class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -415,6 +505,8 @@ class JobSpec(_message.Message):
     BASELINES_FIELD_NUMBER: _builtins.int
     LORA_FIELD_NUMBER: _builtins.int
     CACHE_FIELD_NUMBER: _builtins.int
+    GATE_FIELD_NUMBER: _builtins.int
+    PUBLISH_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Truncation while training, in tokens. 0: the base model's own limit."""
     baselines: _builtins.bool
@@ -439,6 +531,10 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def cache(self) -> Global___CacheSpec: ...
+    @_builtins.property
+    def gate(self) -> Global___GateSpec: ...
+    @_builtins.property
+    def publish(self) -> Global___PublishSpec: ...
     def __init__(
         self,
         *,
@@ -452,10 +548,12 @@ class JobSpec(_message.Message):
         baselines: _builtins.bool | None = ...,
         lora: Global___LoraSpec | None = ...,
         cache: Global___CacheSpec | None = ...,
+        gate: Global___GateSpec | None = ...,
+        publish: Global___PublishSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "sampling", b"sampling", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baselines: _TypeAlias = _typing.Literal["baselines"]  # noqa: Y015
     _WhichOneofArgType__baselines: _TypeAlias = _typing.Literal["_baselines", b"_baselines"]  # noqa: Y015
@@ -981,6 +1079,86 @@ class SplitSpec(_message.Message):
 Global___SplitSpec: _TypeAlias = SplitSpec  # noqa: Y015
 
 @_typing.final
+class GateSpec(_message.Message):
+    """The candidate and the served version are scored on the same held-out rows, task by task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class TasksEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    MAX_REGRESSION_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
+    DROPPED_TASKS_FIELD_NUMBER: _builtins.int
+    policy: Global___GatePolicy.ValueType
+    metric: Global___GateMetric.ValueType
+    max_regression: _builtins.float
+    """How much lower than the served version's the candidate's figure may be; default 0.01."""
+    dropped_tasks: Global___DroppedTasks.ValueType
+    @_builtins.property
+    def tasks(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """The same for single tasks, by name."""
+
+    def __init__(
+        self,
+        *,
+        policy: Global___GatePolicy.ValueType = ...,
+        metric: Global___GateMetric.ValueType = ...,
+        max_regression: _builtins.float | None = ...,
+        tasks: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        dropped_tasks: Global___DroppedTasks.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_regression", b"_max_regression", "max_regression", b"max_regression"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_regression", b"_max_regression", "dropped_tasks", b"dropped_tasks", "max_regression", b"max_regression", "metric", b"metric", "policy", b"policy", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_regression: _TypeAlias = _typing.Literal["max_regression"]  # noqa: Y015
+    _WhichOneofArgType__max_regression: _TypeAlias = _typing.Literal["_max_regression", b"_max_regression"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_regression) -> _WhichOneofReturnType__max_regression | None: ...
+
+Global___GateSpec: _TypeAlias = GateSpec  # noqa: Y015
+
+@_typing.final
+class PublishSpec(_message.Message):
+    """What becomes of the job's version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: _builtins.int
+    release: Global___ReleasePolicy.ValueType
+    def __init__(
+        self,
+        *,
+        release: Global___ReleasePolicy.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["release", b"release"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishSpec: _TypeAlias = PublishSpec  # noqa: Y015
+
+@_typing.final
 class Job(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -997,6 +1175,8 @@ class Job(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     request_id: _builtins.str
     state: Global___JobState.ValueType
@@ -1006,6 +1186,12 @@ class Job(_message.Message):
     """The published version; 0 until a release names what becomes of it."""
     cancel_requested: _builtins.bool
     """Somebody asked for a running job's end, and its worker has not stopped it yet."""
+    verdict: _builtins.str
+    """What the gate said, once the version is published: `passed`, `failed: ...`, `not judged: ...`, `held`. The report
+    has the figures under gate.
+    """
+    released: _builtins.bool
+    """Whether a release made the version the one that answers; a version that is not released is kept."""
     @_builtins.property
     def submitted_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -1040,10 +1226,12 @@ class Job(_message.Message):
         version: _builtins.int = ...,
         error: Global___JobError | None = ...,
         cancel_requested: _builtins.bool = ...,
+        verdict: _builtins.str = ...,
+        released: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "finished_at", b"finished_at", "metrics", b"metrics", "progress", b"progress", "report", b"report", "spec", b"spec", "submitted_at", b"submitted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancel_requested", b"cancel_requested", "error", b"error", "finished_at", b"finished_at", "id", b"id", "metrics", b"metrics", "progress", b"progress", "report", b"report", "request_id", b"request_id", "spec", b"spec", "state", b"state", "submitted_at", b"submitted_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancel_requested", b"cancel_requested", "error", b"error", "finished_at", b"finished_at", "id", b"id", "metrics", b"metrics", "progress", b"progress", "released", b"released", "report", b"report", "request_id", b"request_id", "spec", b"spec", "state", b"state", "submitted_at", b"submitted_at", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1084,7 +1272,7 @@ class JobProgress(_message.Message):
     TRAINABLE_SHARE_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     """What the worker does now: `reading data`, `loading model`, `encoding` (with a frozen encoder), `training`,
-    `evaluating`, `baselines`, `saving`.
+    `evaluating`, `baselines`, `judging` (against the served version), `saving`.
     """
     step: _builtins.int
     steps: _builtins.int

@@ -24,12 +24,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job with what its worker last said, and the version it became (0: not released yet)."""
+    """A job with what its worker last said, and the version it became (0: not settled yet) with the gate's words."""
 
     job: Job
     progress: JobProgress | None
     version: int
     cancel_requested: bool = False
+    verdict: str = ""
+    is_released: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -108,18 +110,15 @@ class JobBook:
             log.warning("a job is left out of the list", job_id=job_id, error=str(error))
 
     def _view(self, job: Job) -> JobView:
-        is_running = job.state is JobState.RUNNING
-        progress = self._progress(job) if is_running else None
-        version = 0
-        if job.state is JobState.SUCCEEDED:
-            version = self._released_version(job.job_id)
-        return JobView(job, progress, version, is_running and self._jobs.is_cancel_requested(job.job_id))
-
-    def _released_version(self, job_id: str) -> int:
-        """The job's version, once a release has settled what becomes of it."""
-        if not any(entry.job_id == job_id for entry in self._releases.entries()):
-            return 0
-        return next((n for n, entry in enumerate(self._versions.entries(), 1) if entry.job_id == job_id), 0)
+        if job.state is JobState.RUNNING:
+            return JobView(job, self._progress(job), 0, self._jobs.is_cancel_requested(job.job_id))
+        if job.state is not JobState.SUCCEEDED:
+            return JobView(job, None, 0)
+        release = next((entry for entry in self._releases.entries() if entry.job_id == job.job_id), None)
+        if release is None:  # what becomes of the version is not settled yet
+            return JobView(job, None, 0)
+        version = next((n for n, entry in enumerate(self._versions.entries(), 1) if entry.job_id == job.job_id), 0)
+        return JobView(job, None, version, verdict=release.verdict, is_released=release.stable == version)
 
     def _progress(self, job: Job) -> JobProgress | None:
         """What the running attempt last reported; nothing while Redis is away: progress is a courtesy."""

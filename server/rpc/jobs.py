@@ -20,6 +20,8 @@ def job_message(view: JobView) -> training_pb2.Job:
         spec=spec_to_message(job.accepted.spec.model_dump(mode="json", exclude_none=True)),
         version=view.version,
         cancel_requested=view.cancel_requested,
+        verdict=view.verdict,
+        released=view.is_released,
     )
     if result is not None:
         message.finished_at.CopyFrom(timestamp(result.created_at))

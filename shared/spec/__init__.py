@@ -7,6 +7,7 @@ names and defaults are the recipe format, the stored `jobs/<id>/spec.json` and (
 from shared.spec.caching import CacheSpec
 from shared.spec.data import DataSpec, SplitSpec
 from shared.spec.freezing import FreezeSpec, GradualSpec
+from shared.spec.gating import GateSpec, PublishSpec
 from shared.spec.job import JobSpec, misfits
 from shared.spec.lora import LoraSpec
 from shared.spec.optimizing import OptimizerSpec
@@ -20,6 +21,7 @@ __all__ = [
     "CacheSpec",
     "DataSpec",
     "FreezeSpec",
+    "GateSpec",
     "GradualSpec",
     "JobSpec",
     "Label",
@@ -27,6 +29,7 @@ __all__ = [
     "LoraSpec",
     "Name",
     "OptimizerSpec",
+    "PublishSpec",
     "SamplingSpec",
     "SplitSpec",
     "TaskSpec",

@@ -11,6 +11,7 @@ from shared.errors import Violation
 from shared.spec.caching import CacheSpec
 from shared.spec.data import SplitSpec
 from shared.spec.freezing import FreezeSpec, freeze_misfits
+from shared.spec.gating import GateSpec, PublishSpec, gate_misfits
 from shared.spec.lora import LoraSpec, lora_misfits
 from shared.spec.optimizing import OptimizerSpec
 from shared.spec.part import SpecPart, sequence
@@ -35,6 +36,8 @@ class JobSpec(SpecPart):
     #: Adapters in place of full training of the encoder; None: no adapters.
     lora: LoraSpec | None = None
     cache: CacheSpec = CacheSpec()
+    gate: GateSpec = GateSpec()
+    publish: PublishSpec = PublishSpec()
 
     @field_validator("max_tokens")
     @classmethod
@@ -70,6 +73,9 @@ def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
     rates = body.get("layerwise_lr")
     if isinstance(rates, Mapping):
         yield from rate_misfits(rates, freeze, names)
+    gate = body.get("gate")
+    if isinstance(gate, Mapping):
+        yield from gate_misfits(gate, names)
 
 
 def summary(violations: Iterable[Violation]) -> str:

@@ -14,6 +14,7 @@ import redis
 from shared.doorbell import QUEUE
 from shared.redis_client import connect
 from shared.store.jobs import JobState
+from shared.store.releases import releases_log
 from tests.processes import is_alive
 from tests.workers.stand import Stand
 
@@ -46,6 +47,50 @@ def test_worker_killed_between_two_records_publishes_exactly_once(stand: Stand, 
     stand.wait_until_released(job_id)
     assert_published_once(stand, job_id)
     assert len(stand.runs(job_id)) == 1
+
+
+def test_worker_killed_while_the_gate_runs_again_publishes_exactly_once(stand: Stand) -> None:
+    """kill -9 of the worker: its gate dies with it, the next worker judges again and releases once."""
+    job_id = stand.submit("outdated")
+    worker = stand.start_worker()
+    stand.wait_until(lambda: len(stand.rematches(job_id)) == 1)
+    worker.kill()
+    stand.wait_until(lambda: not is_alive(stand.rematches(job_id)[0]))
+    assert (len(stand.versions_of(job_id)), stand.releases_of(job_id)) == (1, [])
+    stand.start_worker()
+    stand.wait_until_released(job_id)
+    assert_published_once(stand, job_id)
+    assert releases_log(stand.store).entries()[-1].verdict == "passed"
+    assert len(stand.runs(job_id)) == 1, "no rematch trains again"
+
+
+def test_worker_killed_after_the_gate_ran_again_publishes_exactly_once(stand: Stand) -> None:
+    """kill -9 with the new verdict in hand: nothing of it was written, so it is found anew."""
+    job_id = stand.submit("outdated")
+    stand.open_gate(job_id)
+    worker = stand.start_worker("releases/2.json")
+    assert worker.wait() == -signal.SIGKILL
+    assert len(stand.rematches(job_id)) == 1
+    stand.start_worker()
+    stand.wait_until_released(job_id)
+    assert_published_once(stand, job_id)
+    assert len(stand.rematches(job_id)) == 2
+
+
+def test_gate_that_runs_again_for_long_holds_up_neither_life_signs_nor_the_next_job(stand: Stand) -> None:
+    """A rematch takes minutes on a big model; the worker must not be taken for dead, nor its releases be mixed up."""
+    first = stand.submit("outdated")
+    stand.start_worker()
+    stand.wait_until(lambda: bool(stand.rematches(first)))
+    num_beats = stand.num_beats()
+    stand.wait_until(lambda: stand.num_beats() > num_beats + 5)
+    second = stand.submit("succeed")
+    stand.start_worker()
+    stand.wait_until_released(second)
+    stand.open_gate(first)
+    stand.wait_until_released(first)
+    for job_id in (first, second):
+        assert_published_once(stand, job_id)
 
 
 def test_worker_killed_before_its_result_is_recorded_is_replaced(stand: Stand) -> None:

@@ -127,6 +127,12 @@ class Stand:
         self.wait_until(lambda: any(run[0] == claim for run in self.runs(job_id)))
         return next(pid for run_claim, pid in self.runs(job_id) if run_claim == claim)
 
+    def rematches(self, job_id: str) -> list[int]:
+        """Process ids of every stand-in gate that ran for the job."""
+        path = self.folder / "rematches.txt"
+        lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        return [int(pid) for job, pid in lines if job == job_id]
+
     def num_beats(self) -> int:
         """Keys that anybody set so far: at least one for each sweep of each worker, its heartbeat."""
         client = connect(self.redis_url)

@@ -2,7 +2,8 @@
 
 `succeed` | `wait` (until the file that `open_gate` makes) | `wait-first` (as wait in the first attempt, then succeed) |
 `die-first` | `die` (kill -9 itself) | `refuse` (not retryable) | `fail` (retryable) | `mute` | `chatter` |
-`cancel-and-succeed` (somebody cancels the job at the last moment).
+`cancel-and-succeed` (somebody cancels the job at the last moment) |
+`outdated` (succeed, judged before anything was released).
 Every run adds a line "job claim pid" to runs.txt beside the store.
 """
 
@@ -13,9 +14,11 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from shared.store.folder import open_store
 from shared.store.jobs import JobStore
+from worker.gate.verdict import REPORT_KEY, not_judged
 from worker.training.protocol import Failure, Progress, Result, TrainerInput
 
 
@@ -43,12 +46,15 @@ def main() -> None:
         wait_for(store.root.parent / f"gate-{work.job_id}")
     if plan == "cancel-and-succeed":
         JobStore(store).cancel(work.job_id)
+    report: dict[str, Any] = {"threads": work.threads}
+    if plan == "outdated":
+        report[REPORT_KEY] = not_judged("nothing is released yet", judged_against=0).model_dump(mode="json")
     say(
         Result(
             artifact_id=f"{work.job_id}-{work.claim}",
             manifest_sha256="0" * 64,
             metrics={"mood": {"macro_f1": 0.5}},
-            report={"threads": work.threads},
+            report=report,
         )
     )
 

@@ -1,4 +1,4 @@
-"""`python -m tests.workers.stand_in_worker [KEY]`: a real worker process, but for its trainer.
+"""`python -m tests.workers.stand_in_worker [KEY]`: a real worker process, but for its trainer and its gate.
 
 With KEY, the process kills itself (kill -9) when it is about to create that key in the store: the honest form of a
 power cut between two records.
@@ -16,6 +16,7 @@ from worker.app import WorkerProcess
 from worker.settings import WorkerSettings
 
 STAND_IN_TRAINER = (sys.executable, "-m", "tests.workers.stand_in_trainer")
+STAND_IN_GATE = (sys.executable, "-m", "tests.workers.stand_in_gate")
 
 
 class FatalStore(FolderStore):
@@ -37,7 +38,7 @@ def main() -> int:
     store = open_store(settings.store_url)
     if len(sys.argv) > 1:
         store = FatalStore(store, sys.argv[1])
-    return WorkerProcess(settings, store, STAND_IN_TRAINER).run()
+    return WorkerProcess(settings, store, STAND_IN_TRAINER, STAND_IN_GATE).run()
 
 
 if __name__ == "__main__":

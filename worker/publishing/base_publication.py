@@ -18,8 +18,9 @@ from shared.errors import BaseModelError, PolyheadError, UnavailableError
 from shared.store.folder import FolderStore
 from shared.store.releases import ReleaseRecord, releases_log
 from shared.store.versions import VersionRecord, versions_log
-from worker.publishing.publisher import WORKER, is_settled, number_of
-from worker.supervision.child_process import ChildProcess, child_environment
+from worker.publishing.publisher import is_settled, number_of
+from worker.publishing.releasing import WORKER
+from worker.supervision.child_answer import ask_child
 from worker.supervision.lease import Lease, LeaseOffice, release_quietly
 from worker.supervision.lease_keeper import LeaseKeeper
 from worker.supervision.stop_signal import StopSignal
@@ -123,20 +124,12 @@ class BasePublication:
 
     def _make(self, lease: Lease | None) -> MadeArtifact | None:
         _log.info("making the base encoder's artifact; this takes some seconds, or a download")
-        words: list[str] = []
-        answer = ""
-        environment = child_environment(self._num_threads)
         keeper = LeaseKeeper(lease) if lease else nullcontext()
-        with keeper, ChildProcess(self._command, "", environment, self._stop) as child:
-            while child.is_running():
-                if self._stop.is_requested:
-                    return None
-                for stream, line in child.lines(timeout_s=1.0):
-                    answer, words = (line, words) if stream == "stdout" else (answer, [*words, line])
-            for stream, line in child.remaining_lines():
-                answer, words = (line, words) if stream == "stdout" else (answer, [*words, line])
-            end = child.describe_end()
+        with keeper:
+            said = ask_child(self._command, "", self._num_threads, self._stop)
+        if said is None:
+            return None
         try:
-            return MadeArtifact.model_validate_json(answer)
+            return MadeArtifact.model_validate_json(said.answer)
         except ValidationError:
-            raise BaseModelError(words[-1] if words else f"the process that makes its artifact ended: {end}") from None
+            raise BaseModelError(said.why) from None

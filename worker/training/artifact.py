@@ -20,6 +20,7 @@ from shared.store.records import new_id
 from shared.text import TextEncoder
 from shared.version import code_version
 from worker.data.ledger import TaskData
+from worker.gate.verdict import Verdict
 from worker.training.model_card import model_card
 
 
@@ -37,6 +38,7 @@ def save_artifact(
     spec: JobSpec,
     data: dict[str, Any],
     metrics: dict[str, Any],
+    verdict: Verdict,
 ) -> SavedArtifact:
     """Write the artifact of `attempt` (job id and claim), under an id that no other attempt has.
 
@@ -44,7 +46,7 @@ def save_artifact(
         StoreError: if the store cannot be written.
     """
     files = model_files(model, base)
-    files["MODEL_CARD.md"] = model_card(model, base.name, spec, data, metrics).encode()
+    files["MODEL_CARD.md"] = model_card(model, base.name, spec, data, metrics, verdict).encode()
     manifest = Manifest(
         artifact_id=f"{attempt}-{new_id()}",
         files={},

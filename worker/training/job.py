@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.model_files import LoadedModel
 from shared.spec import JobSpec
-from shared.store.folder import open_store
+from shared.store.folder import FolderStore, open_store
 from shared.store.jobs import JobStore
+from shared.text import TextEncoder
 from worker.data.ledger import TaskData
+from worker.gate.judging import judge
+from worker.gate.verdict import REPORT_KEY, Verdict
 from worker.training.artifact import describe_data, save_artifact
 from worker.training.baselines import C_GRID
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
@@ -47,16 +51,18 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
         training["lora"] = {**prepared.adapters.describe(), "trainable_share": share, "merge_difference": moved}
     evaluation = evaluate_model(prepared.model, prepared.corpora, compute, progress, spec.optimizer.seed)
     metrics = _compare(spec, data, evaluation, progress)
+    verdict = _judge(store, spec, prepared, data, compute, progress)
     described = describe_data([task.name for task in spec.tasks], data)
     progress.start("saving")
     attempt = f"{work.job_id}-{work.claim}"
-    saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, described, metrics)
+    saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, described, metrics, verdict)
     progress.finish()
     report = {
         **training,
         "temperatures": {task.name: task.temperature for task in prepared.model.tasks},
         "data": described,
         "validation": evaluation.validation,
+        REPORT_KEY: verdict.model_dump(mode="json"),
         "seconds": progress.seconds,
     }
     return Result(artifact_id=saved.artifact_id, manifest_sha256=saved.manifest_sha256, metrics=metrics, report=report)
@@ -72,6 +78,19 @@ def _compare(
         for task, task_data, scores in zip(spec.tasks, data, evaluation.scores, strict=True):
             metrics[task.name] |= baseline_metrics(task_data, scores, spec.optimizer.seed, progress.advance)
     return metrics
+
+
+def _judge(
+    store: FolderStore,
+    spec: JobSpec,
+    prepared: Prepared,
+    data: Sequence[TaskData],
+    compute: Compute,
+    progress: ProgressReporter,
+) -> Verdict:
+    """What the gate says of the model as it will be served."""
+    text = TextEncoder(prepared.base.tokenizer_files["tokenizer.json"], prepared.base.max_tokens)
+    return judge(store, spec, LoadedModel(prepared.model, text), data, compute.device, progress)
 
 
 def _describe_training(prepared: Prepared, groups: list[RateGroup], compute: Compute) -> dict[str, Any]:

@@ -6,13 +6,19 @@ from typing import Any
 
 from shared.model import MultiTaskModel
 from shared.spec import JobSpec
+from worker.gate.verdict import Verdict
 
 _SHOWN = ("accuracy", "macro_f1", "macro_recall", "cross_entropy", "ece")
 _CLASSIFIERS = {"model": "this model", "tfidf_lr": "TF-IDF + logistic regression", "majority": "majority"}
 
 
 def model_card(
-    model: MultiTaskModel, base_model: str, spec: JobSpec, data: dict[str, Any], metrics: dict[str, Any]
+    model: MultiTaskModel,
+    base_model: str,
+    spec: JobSpec,
+    data: dict[str, Any],
+    metrics: dict[str, Any],
+    verdict: Verdict,
 ) -> str:
     """Markdown with the front matter that sentence-transformers and the Hugging Face hub read."""
     lines = [
@@ -25,6 +31,7 @@ def model_card(
     for task in model.tasks:
         lines += [f"## {task.name}", "", f"Labels: {', '.join(task.labels)}. Temperature {task.temperature:.3f}.", ""]
         lines += _data_lines(data[task.name]) + _metric_lines(metrics[task.name])
+    lines += _gate_lines(verdict)
     lines += ["## Recipe", "", "```json", spec.model_dump_json(indent=1, exclude={"tasks"}), "```", ""]
     return "\n".join(lines)
 
@@ -34,6 +41,15 @@ def _data_lines(data: dict[str, Any]) -> list[str]:
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in data["dropped"].items()) or "none"
     files = [f"- `{name}`, sha256 `{digest}`" for name, digest in data["sha256"].items()]
     return [f"Rows: {rows}, of {data['rows_read']:,} read. Dropped: {dropped}.", "", *files, ""]
+
+
+def _gate_lines(verdict: Verdict) -> list[str]:
+    lines = ["## Gate", "", f"Against the version that was served when it was trained: {verdict}.", ""]
+    if verdict.tasks:
+        lines += [f"| task | version {verdict.champion} -> this one | rows | |", "|---|---|---:|---|"]
+        lines += [f"| {name} | {task} | {task.rows:,} | {task.outcome} |" for name, task in verdict.tasks.items()]
+        lines += [""]
+    return lines
 
 
 def _metric_lines(metrics: dict[str, Any]) -> list[str]:

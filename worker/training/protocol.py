@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-Stage = Literal["reading data", "loading model", "encoding", "training", "evaluating", "baselines", "saving"]
+Stage = Literal["reading data", "loading model", "encoding", "training", "evaluating", "baselines", "judging", "saving"]
 
 
 class _Message(BaseModel):

@@ -58,6 +58,14 @@ FULL_SPEC: dict[str, Any] = {
     "baselines": False,
     "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.1, "targets": ["query", "attention.output.dense"]},
     "cache": {"mib": 64},
+    "gate": {
+        "policy": "off",
+        "metric": "accuracy",
+        "max_regression": 0.0,
+        "tasks": {"sentiment": 0.05},
+        "dropped_tasks": "refuse",
+    },
+    "publish": {"release": "hold"},
 }
 
 
@@ -157,3 +165,11 @@ def test_struct_round_trips_nested_data() -> None:
     """Metrics and reports travel as Struct; whole numbers must come back as such."""
     body = {"task": {"accuracy": 0.5, "rows": 3, "matrix": [[1, 2], [3, 4]], "note": None, "ok": True, "name": "x"}}
     assert from_struct(to_struct(body)) == body
+
+
+def test_on_and_off_of_yaml_are_words_of_an_enum() -> None:
+    """YAML 1.1 reads a bare `off` as false; the person who wrote it meant the word."""
+    spec = yaml.safe_load("gate: {policy: off}")
+    assert message_to_spec(spec_to_message(spec)) == {"gate": {"policy": "off"}}
+    with pytest.raises(RecipeError, match=r"freeze\.policy: needs one of"):
+        spec_to_message(yaml.safe_load("freeze: {policy: off}"))

@@ -34,6 +34,10 @@ MAPPED = {"train": "a", "label_map": {"1": "z"}}
             "tasks[0].data.label_map[1]",
             "'z' is not one of labels: x, y",
         ),
+        ({"tasks": [GOOD], "gate": {"tasks": {"u": 0.1}}}, "gate.tasks[u]", "'u' is not one of the job's tasks"),
+        ({"tasks": [GOOD], "gate": {"max_regression": -0.1}}, "gate.max_regression", "-0.1"),
+        ({"tasks": [GOOD], "gate": {"metric": "loss"}}, "gate.metric", "'loss'"),
+        ({"tasks": [GOOD], "publish": {"release": "maybe"}}, "publish.release", "'maybe'"),
         ({"tasks": [GOOD], "freeze": {"policy": "heads"}}, "freeze.heads", "policy heads needs"),
         ({"tasks": [GOOD], "freeze": {"policy": "all", "heads": ["t"]}}, "freeze.heads", "not needed"),
         ({"tasks": [GOOD], "freeze": {"policy": "none", "layers": 2}}, "freeze.layers", "got 2"),
@@ -96,3 +100,9 @@ def test_spec_round_trips_through_json() -> None:
     """The stored record and the trainer's input are this JSON."""
     spec = parse_spec({"tasks": [GOOD], "freeze": {"policy": "heads", "heads": ["t"]}})
     assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+@pytest.mark.parametrize(("written", "meant"), [(True, "on"), (False, "off"), ("off", "off")])
+def test_gate_policy_is_read_as_yaml_gives_it(written: object, meant: str) -> None:
+    """A recipe that says `policy: off` reaches us as false."""
+    assert parse_spec({"tasks": [GOOD], "gate": {"policy": written}}).gate.policy == meant

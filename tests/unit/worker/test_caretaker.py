@@ -49,7 +49,7 @@ class Care:
         ledger = JobLedger(self.store)
         self.caretaker = Caretaker(
             ledger,
-            Publisher(self.store, ledger),
+            Publisher(self.store, ledger, lambda job_id: None),
             self.leases,
             self.doorbell,
             Heartbeat(self.client, stand.redis_url, SWEEP_S),

@@ -7,25 +7,40 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.errors import StoreError
-from shared.spec import parse_spec
+from shared.spec import JobSpec, parse_spec
 from shared.store.folder import FolderStore
 from shared.store.jobs import JobEntry, JobState, JobStore
 from shared.store.releases import Canary, ReleaseRecord, releases_log
 from shared.store.versions import VersionRecord, versions_log
+from worker.gate.verdict import Verdict, compare, conclude, not_judged
 from worker.job_ledger import JobLedger
 from worker.publishing.publisher import Publisher
 
 SPEC = parse_spec({"tasks": [{"name": "mood", "labels": ["good", "bad"], "data": {"train": "x.csv"}}]})
 
 
-def finish(store: FolderStore, name: str, state: JobState = JobState.SUCCEEDED, at: str = "2026-01-01") -> str:
+def finish(
+    store: FolderStore,
+    name: str,
+    state: JobState = JobState.SUCCEEDED,
+    at: str = "2026-01-01",
+    verdict: Verdict | None = None,
+    spec: JobSpec = SPEC,
+) -> str:
     """A job with a result that came at `at`."""
     jobs = JobStore(store)
-    job, _ = jobs.submit(name, SPEC)
+    job, _ = jobs.submit(name, spec)
+    report = {"gate": verdict.model_dump(mode="json")} if verdict else {}
     jobs.log(job.job_id).append(lambda _: JobEntry(kind="claim"))
     jobs.log(job.job_id).append(
         lambda _: JobEntry(
-            kind="result", state=state, artifact_id=name, manifest_sha256="0" * 64, metrics={"m": 1}, created_at=at
+            kind="result",
+            state=state,
+            artifact_id=name,
+            manifest_sha256="0" * 64,
+            metrics={"m": 1},
+            report=report,
+            created_at=at,
         )
     )
     return job.job_id
@@ -33,7 +48,7 @@ def finish(store: FolderStore, name: str, state: JobState = JobState.SUCCEEDED, 
 
 def publisher(store: FolderStore) -> Publisher:
     """One as a worker that just started has it."""
-    return Publisher(store, JobLedger(store))
+    return Publisher(store, JobLedger(store), lambda job_id: None)
 
 
 def versions(store: FolderStore) -> list[str]:
@@ -178,3 +193,116 @@ def test_job_that_cannot_be_read_does_not_hold_up_the_others(store: FolderStore)
     (store.root / f"jobs/{broken}/log/1.json").write_text('{"schema": 99}')
     publisher(store).roll_forward()
     assert versions(store) == [fine]
+
+
+def judged(champion: int, judged_against: int, candidate: float) -> Verdict:
+    """The verdict on a candidate of a version that scored 0.8."""
+    compared = {"mood": compare("macro_f1", 0.8, candidate, 0.01, 100)}
+    return conclude(compared, (), may_drop=True, champion=champion, judged_against=judged_against)
+
+
+def released_base(store: FolderStore) -> None:
+    versions_log(store).append(lambda _: VersionRecord(artifact_id="b", manifest_sha256="0" * 64, job_id="base"))
+    releases_log(store).append(lambda _: ReleaseRecord(stable=1, aliases={"latest": 1}, why="w", by="b"))
+
+
+class Rematches:
+    """Stands in for the process that judges again: gives verdicts in their order, and tells who asked."""
+
+    def __init__(self, *verdicts: Verdict | None) -> None:
+        self.verdicts = list(verdicts)
+        self.asked: list[str] = []
+
+    def __call__(self, job_id: str) -> Verdict | None:
+        self.asked.append(job_id)
+        return self.verdicts.pop(0)
+
+
+def test_candidate_that_failed_is_kept_and_not_released(store: FolderStore) -> None:
+    """The worse model must not answer anybody, and must be there to be looked at."""
+    released_base(store)
+    job_id = finish(store, "a", verdict=judged(1, 1, 0.7))
+    for _ in range(2):
+        publisher(store).roll_forward()
+    words = "failed: mood macro_f1 0.800 -> 0.700, allowed 0.01"
+    assert versions_log(store).entries()[1].verdict == words
+    assert len(releases_log(store).entries()) == 2
+    newest = releases_log(store).entries()[-1]
+    assert (newest.stable, newest.aliases, newest.job_id, newest.verdict) == (1, {"latest": 1}, job_id, words)
+    assert "version 2 is kept" in newest.why
+
+
+def test_candidate_that_passed_is_released_with_its_verdict(store: FolderStore) -> None:
+    """Both records say by what it was let through."""
+    released_base(store)
+    finish(store, "a", verdict=judged(1, 1, 0.795))
+    publisher(store).roll_forward()
+    newest = releases_log(store).entries()[-1]
+    assert (newest.stable, newest.verdict, newest.judged_against) == (2, "passed", 1)
+    assert versions_log(store).entries()[1].verdict == "passed"
+
+
+@pytest.mark.parametrize(("second", "stable"), [(0.9, 3), (0.5, 2)], ids=["passes", "fails"])
+def test_candidate_judged_against_an_older_version_is_judged_again(
+    store: FolderStore, second: float, stable: int
+) -> None:
+    """Two jobs trained side by side: the later must be better than the earlier, not than what both began from."""
+    released_base(store)
+    finish(store, "a", verdict=judged(1, 1, 0.9), at="2026-01-01")
+    late = finish(store, "b", verdict=judged(1, 1, 0.9), at="2026-01-02")
+    rematch = Rematches(judged(2, 2, second))
+    Publisher(store, JobLedger(store), rematch).roll_forward()
+    assert rematch.asked == [late]
+    newest = releases_log(store).entries()[-1]
+    assert (newest.stable, newest.judged_against) == (stable, 2)
+    assert newest.verdict == str(judged(2, 2, second))
+    assert versions_log(store).entries()[2].verdict == "passed", "the first verdict stays in the version"
+
+
+def test_rematch_that_cannot_run_now_leaves_the_job_for_later(store: FolderStore) -> None:
+    """Another worker is at it, or this one stops: nothing is released unjudged, nothing is lost, others go on."""
+    released_base(store)
+    finish(store, "a", verdict=judged(1, 1, 0.9), at="2026-01-01")
+    waiting = finish(store, "b", verdict=judged(1, 1, 0.9), at="2026-01-02")
+    other = finish(store, "c", at="2026-01-03")
+    rematch = Rematches(None, not_judged("no process", may_release=False))
+    rolling = Publisher(store, JobLedger(store), rematch)
+    rolling.roll_forward()
+    assert waiting not in {job_id for job_id, _ in releases(store)}
+    assert releases(store)[-1] == (other, 4)
+    rolling.roll_forward()
+    assert rematch.asked == [waiting, waiting]
+    newest = releases_log(store).entries()[-1]
+    assert (newest.job_id, newest.stable, newest.verdict) == (waiting, 4, "not judged: no process")
+
+
+def test_release_that_changed_no_stable_version_needs_no_rematch(store: FolderStore) -> None:
+    """A new alias, or a candidate that was kept: what was compared with still serves."""
+    released_base(store)
+    releases_log(store).append(lambda _: ReleaseRecord(stable=1, aliases={"latest": 1, "eu": 1}, why="w", by="b"))
+    finish(store, "a", verdict=judged(1, 1, 0.9))
+    publisher(store).roll_forward()
+    assert releases_log(store).entries()[-1].stable == 2
+
+
+def test_job_that_asks_to_be_held_is_kept_as_a_version(store: FolderStore) -> None:
+    """A team that promotes by hand."""
+    released_base(store)
+    spec = parse_spec({**SPEC.model_dump(), "publish": {"release": "hold"}})
+    job_id = finish(store, "a", verdict=judged(1, 1, 0.9), spec=spec)
+    publisher(store).roll_forward()
+    newest = releases_log(store).entries()[-1]
+    assert (newest.job_id, newest.stable, newest.verdict) == (job_id, 1, "held")
+    assert "as the job asked (passed)" in newest.why
+
+
+def test_job_that_asks_to_be_held_waits_for_a_first_release(store: FolderStore) -> None:
+    """There is no table to repeat yet; the base encoder's comes."""
+    spec = parse_spec({**SPEC.model_dump(), "publish": {"release": "hold"}})
+    job_id = finish(store, "a", spec=spec)
+    rolling = publisher(store)
+    rolling.roll_forward()
+    assert (versions(store), releases(store)) == ([job_id], [])
+    releases_log(store).append(lambda _: ReleaseRecord(stable=1, why="first", by="b"))
+    rolling.roll_forward()
+    assert releases(store)[-1] == (job_id, 1)

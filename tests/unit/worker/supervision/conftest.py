@@ -46,7 +46,7 @@ def bench(tmp_path: Path, module_stand: Stand, client: redis.Redis) -> Iterator[
     settings = TrainerSettings(
         store_url=str(stand.store.root), base_model="none", data_roots=(), threads=1, device="cpu", max_attempts=3
     )
-    publisher = Publisher(stand.store, JobLedger(stand.store))
+    publisher = Publisher(stand.store, JobLedger(stand.store), lambda job_id: None)
     supervisor = Supervisor(
         stand.jobs, publisher.roll_forward, leases, doorbell, board, settings, stop, STAND_IN_TRAINER
     )

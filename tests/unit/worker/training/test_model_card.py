@@ -8,6 +8,7 @@ import yaml
 
 from shared.model import MultiTaskModel
 from shared.spec import parse_spec
+from worker.gate.verdict import compare, conclude
 from worker.training.model_card import model_card
 
 _FIGURES = {"accuracy": 0.75, "macro_f1": 0.5, "macro_recall": 0.5, "cross_entropy": 0.6, "ece": 0.05, "rows": 1234}
@@ -23,7 +24,9 @@ def _card(model: MultiTaskModel, metrics: dict[str, Any]) -> str:
     }
     names = [task.name for task in model.tasks]
     spec = parse_spec({"tasks": tasks})
-    return model_card(model, "some/base", spec, dict.fromkeys(names, data), dict.fromkeys(names, metrics))
+    compared = {"mood": compare("macro_f1", 0.78, 0.71, 0.01, 1234)}
+    verdict = conclude(compared, dropped=(), may_drop=True, champion=4, judged_against=6)
+    return model_card(model, "some/base", spec, dict.fromkeys(names, data), dict.fromkeys(names, metrics), verdict)
 
 
 def test_card_with_baselines_tells_data_figures_and_recipe(tiny_model: MultiTaskModel) -> None:
@@ -40,6 +43,8 @@ def test_card_with_baselines_tells_data_figures_and_recipe(tiny_model: MultiTask
         "| TF-IDF + logistic regression | 0.750 | 0.500 | 0.500 | 0.600 | 0.050 |",
         "+0.020 (paired bootstrap, 95 %: -0.010 to +0.050)",
         '"head_lr": 0.0001',
+        "served when it was trained: failed: mood macro_f1 0.780 -> 0.710, allowed 0.01.",
+        "| mood | macro_f1 0.780 -> 0.710, allowed 0.01 | 1,234 | failed |",
     ):
         assert part in card, part
 
