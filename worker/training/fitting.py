@@ -1,4 +1,4 @@
-"""Trains a prepared model: hands the loop what each stage's vectors come from, and tells how it went.
+"""Trains a prepared model: runs the loop, and tells how it goes and how it went.
 
 Owns what progress and report say of stages. Runs in the trainer's main thread.
 """
@@ -16,8 +16,9 @@ from worker.training.precision import Compute
 from worker.training.preparation import Prepared
 from worker.training.progress import ProgressReporter
 from worker.training.rates import RateGroup
+from worker.training.sources import StageSources
 from worker.training.thawing import TrainingStage
-from worker.training.vectors import VectorSource, cached_vectors, encode_batch, encode_corpus
+from worker.training.vectors import VectorSource
 
 
 def fit(
@@ -33,8 +34,11 @@ def fit(
     log = _StageLog(prepared, loop)
     rows_left = loop.plan.num_rows
 
+    sources = StageSources(prepared.model, corpus, compute, spec.cache.mib)
+
     def on_stage(stage: TrainingStage) -> VectorSource:
-        vectors = _vectors(prepared, stage, log.layers, compute, progress)
+        draws = loop.plan.num_rows * (stage.end - stage.first) / loop.plan.steps
+        vectors = sources.enter(stage, draws, progress)
         progress.start("training", steps=loop.plan.steps, num_examples=rows_left, done=stage.first)
         progress.tell_thawed(*log.enter(stage))
         return vectors
@@ -45,18 +49,7 @@ def fit(
         progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
 
     loop.run(on_stage, on_step)
-    return {"epochs": loop.plan.epochs, "steps": loop.plan.steps, **log.describe()}
-
-
-def _vectors(
-    prepared: Prepared, stage: TrainingStage, layers: int, compute: Compute, progress: ProgressReporter
-) -> VectorSource:
-    """Sentence vectors for the loop: computed once where the encoder is frozen, else in each step."""
-    model, corpus = prepared.model, prepared.corpora.train
-    if stage.lowest <= layers:
-        return lambda batch: encode_batch(model, corpus, compute, batch)
-    progress.start("encoding", steps=len(corpus), num_examples=len(corpus))
-    return cached_vectors(encode_corpus(model, corpus, compute, lambda rows: progress.advance(rows, examples=rows)))
+    return {"epochs": loop.plan.epochs, "steps": loop.plan.steps, **log.describe(), "cache": sources.describe()}
 
 
 class _StageLog:

@@ -1,6 +1,7 @@
-"""Sentence vectors of a corpus: computed anew in each step, or once where the encoder is frozen.
+"""Sentence vectors of a corpus: computed anew for each batch, or for all rows at once without gradients.
 
-Tensor shapes as in shared.model; N counts the rows of a corpus.
+Vectors that rest on kept outputs of frozen layers are worker.training.cached_vectors. Tensor shapes as in shared.model;
+N counts the rows of a corpus.
 """
 
 from __future__ import annotations
@@ -46,19 +47,15 @@ def encode_corpus(
     model.eval()
     pooled_NH = torch.empty(len(corpus), model.hidden_size, device=compute.device)
     with torch.no_grad():  # not inference mode: heads are trained on these vectors
-        for batch in _by_length(corpus):
+        for batch in batches_by_length(corpus, np.arange(len(corpus))):
             pooled_NH[torch.from_numpy(batch).to(compute.device)] = encode_batch(model, corpus, compute, batch)
             if on_rows is not None:
                 on_rows(len(batch))
     return pooled_NH
 
 
-def cached_vectors(pooled_NH: Tensor) -> VectorSource:
-    """Look vectors up that were computed once."""
-    return lambda batch: pooled_NH[torch.from_numpy(batch).to(pooled_NH.device)]
-
-
-def _by_length(corpus: Corpus) -> Iterator[Indices]:
+def batches_by_length(corpus: Corpus, rows: Indices) -> Iterator[Indices]:
+    """`rows` in batches for passes without gradients."""
     # Longest first: a batch that does not fit into memory fails at once.
-    order = np.argsort(-corpus.lengths, kind="stable")
+    order = rows[np.argsort(-corpus.lengths[rows], kind="stable")]
     yield from cut(order, corpus.lengths, ENCODE_TOKENS, ENCODE_ROWS)

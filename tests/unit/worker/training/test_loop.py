@@ -20,12 +20,13 @@ from shared.model import MultiTaskModel
 from shared.model_files import build_model
 from shared.spec import JobSpec, parse_spec
 from tests.tiny_rows import TASKS, make_corpus, make_rows
+from worker.training.cached_vectors import SentenceVectors
 from worker.training.corpus import Corpus
 from worker.training.freezing import apply_freezing
 from worker.training.loop import StepDone, TrainingLoop
 from worker.training.precision import Compute
 from worker.training.rates import rate_groups
-from worker.training.vectors import VectorSource, cached_vectors, encode_batch, encode_corpus
+from worker.training.vectors import VectorSource, encode_batch, encode_corpus
 
 CPU = Compute(torch.device("cpu"), "float32")
 
@@ -111,7 +112,10 @@ def test_loop_with_cached_vectors_equals_one_that_computes_them_anew(tiny_base: 
     spec = _spec(freeze="backbone", epochs=5)
     naive, cached = _model(tiny_base, spec), _model(tiny_base, spec)
     _train(naive, corpus, spec)
-    _train(cached, corpus, spec, vectors=cached_vectors(encode_corpus(cached, corpus, CPU)))
+    kept = SentenceVectors(cached, corpus, CPU, budget_bytes=2**20)
+    cached.eval()
+    kept.fill(lambda rows: None)
+    _train(cached, corpus, spec, vectors=kept)
     for one, other in zip(naive.parameters(), cached.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 

@@ -9,7 +9,7 @@ import torch
 from shared.model import MultiTaskModel
 from tests.tiny_rows import make_corpus, make_rows
 from worker.training.precision import Compute
-from worker.training.vectors import cached_vectors, encode_batch, encode_corpus
+from worker.training.vectors import encode_batch, encode_corpus
 
 CPU = Compute(torch.device("cpu"), "float32")
 
@@ -24,8 +24,6 @@ def test_encode_corpus_gives_each_row_what_it_would_get_alone(tiny_model: MultiT
     for row in range(0, len(corpus), 37):
         alone_BH = encode_batch(tiny_model, corpus, CPU, torch.tensor([row]).numpy())
         torch.testing.assert_close(pooled_NH[row], alone_BH[0], rtol=0, atol=1e-5)
-    batch = torch.tensor([5, 310, 2]).numpy()
-    assert torch.equal(cached_vectors(pooled_NH)(batch), pooled_NH[[5, 310, 2]])
 
 
 def test_encode_corpus_in_bfloat16_gives_float32_near_the_reference(
