@@ -13,7 +13,7 @@ from typing import Any, cast
 from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 
 from polyhead.errors import FieldViolation, RecipeError
 from polyhead.v1 import training_pb2
@@ -39,7 +39,7 @@ def spec_to_message(spec: Mapping[str, Any]) -> training_pb2.JobSpec:
 
 def message_to_spec(message: training_pb2.JobSpec) -> dict[str, Any]:
     """The set fields of a JobSpec as plain data. An enum number that has no name stays a number."""
-    return _plain(message)
+    return dict(_plain(message))
 
 
 def to_struct(body: Mapping[str, Any]) -> Struct:
@@ -53,6 +53,9 @@ def from_struct(struct: Struct) -> dict[str, Any]:
 
 
 def _fill(message: Message, body: object, path: str, violations: list[FieldViolation]) -> None:
+    if isinstance(message, Value):
+        _fill_value(message, body, path, violations)
+        return
     if not isinstance(body, Mapping):
         violations.append(FieldViolation(path or "spec", f"needs fields with values (got {body!r})"))
         return
@@ -86,9 +89,22 @@ def _fill_map(
     entry: Any = field.message_type
     for key, value in body.items():
         wire_key = _scalar(entry.fields_by_name["key"], key, where, violations)
+        if entry.fields_by_name["value"].message_type is not None:
+            if wire_key is not None:
+                part = getattr(message, field.name)[wire_key]
+                _fill(part, value, f"{where}[{key}]", violations)
+            continue
         wire_value = _scalar(entry.fields_by_name["value"], value, f"{where}[{key}]", violations)
         if wire_key is not None and wire_value is not None:
             getattr(message, field.name)[wire_key] = wire_value
+
+
+def _fill_value(message: Value, body: object, path: str, violations: list[FieldViolation]) -> None:
+    """Any plain data."""
+    try:
+        json_format.ParseDict(body, message)  # type: ignore[arg-type]
+    except (json_format.ParseError, TypeError, ValueError):
+        violations.append(FieldViolation(path, f"needs a text, a number, true, false, a list or fields (got {body!r})"))
 
 
 def _fill_repeated(
@@ -149,11 +165,14 @@ def _float(value: object) -> float | None:
         return None
 
 
-def _plain(message: Message) -> dict[str, Any]:
+def _plain(message: Message) -> Any:
+    if isinstance(message, Value):
+        return _value(message)
     body: dict[str, Any] = {}
     for field, value in message.ListFields():
         if _is_map(field):
-            body[field.name] = dict(value)
+            entry: Any = field.message_type
+            body[field.name] = {key: _plain_one(entry.fields_by_name["value"], item) for key, item in value.items()}
         elif field.is_repeated:
             body[field.name] = [_plain_one(field, item) for item in value]
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.redis_client import answering, connect
+from shared.trials import SearchProgress
 
 #: Longer than any pause between two reports of a trainer (the baselines of a large data set).
 TTL_S = 3600
@@ -29,6 +30,7 @@ class JobProgress(BaseModel):
     eta_s: float = 0.0
     thawed: str = ""
     trainable_share: float = 0.0
+    search: SearchProgress | None = None
 
 
 class ProgressBoard:

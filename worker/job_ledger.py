@@ -1,7 +1,8 @@
 """Every job of the store as far as it is known, without reading what cannot change any more.
 
-Owns which jobs are open: accepted and not finished, or succeeded and not yet released. A finished job leaves the ledger
-for good when it is settled, so a look costs one listing and a file or two for each open job, however many are done.
+Owns which jobs are open: accepted and not finished, or succeeded with an artifact and not yet released. A finished job
+leaves the ledger for good when it is settled, so a look costs one listing and a file or two for each open job, however
+many are done.
 Thread-safe. Blocking.
 """
 
@@ -91,7 +92,7 @@ class JobLedger:
                 _log.error("a job cannot be read", job_id=job_id, reason=str(error))
             return None
         last = entries[-1] if entries else None
-        if last and last.kind == "result" and last.state != JobState.SUCCEEDED:
+        if last and last.kind == "result" and (last.state != JobState.SUCCEEDED or not last.artifact_id):
             self._settled.add(job_id)
             self._logs.pop(job_id)
             return None

@@ -14,6 +14,7 @@ from polyhead.cli.progress import follow
 from polyhead.cli.session import connect
 from polyhead.cli.tables import jobs_table
 from polyhead.cli.training import fail_unless_it_may_succeed, finish, wait_until_served, watch_to_end
+from polyhead.cli.trials import is_report_only, trial_table
 from polyhead.results import Job, JobState
 
 app = typer.Typer(help="Training jobs.", no_args_is_help=True, rich_markup_mode=None)
@@ -53,6 +54,9 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
         labels = {task.get("name", ""): task.get("labels", ()) for task in job.spec.get("tasks", ())}
         for table in evaluation_tables(job.metrics, labels):
             out.print(table)
+        trials = None if job.state is JobState.SUCCEEDED else trial_table(job)  # `finish` shows those of a result
+        if trials is not None:
+            out.print(trials)
     finish(job, as_json)
 
 
@@ -65,7 +69,8 @@ def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> Non
             fail_unless_it_may_succeed(job)
         else:
             finish(job, as_json=False)
-        wait_until_served(client, job, as_json)
+        if not is_report_only(job):
+            wait_until_served(client, job, as_json)
 
 
 @app.command()

@@ -10,9 +10,10 @@ from typing import Self
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from polyhead.cli.output import errors_out
+from polyhead.cli.trials import headline, trial_line
 from polyhead.client import Client
 from polyhead.errors import UnavailableError
-from polyhead.results import Job, JobProgress
+from polyhead.results import Job, JobProgress, SearchProgress
 
 #: Between two lines of one stage, where there is no terminal.
 LINE_EVERY_S = 5.0
@@ -51,6 +52,7 @@ class JobDisplay:
             )
             self._row = self._bar.add_task("queued", total=None, detail="")
         self._last_stage = ""
+        self._num_trials_shown = 0
         self._next_line_s = 0.0
 
     def __enter__(self) -> Self:
@@ -69,10 +71,17 @@ class JobDisplay:
         if job.is_finished:
             stage = job.state.value.lower()
         progress = None if job.is_finished else job.progress
+        if progress is not None and progress.search is not None:
+            self._show_trials(progress.search)
         if self._bar is not None:
             self._show_bar(stage, progress, job.is_finished)
         else:
             self._show_line(stage, progress)
+
+    def _show_trials(self, search: SearchProgress) -> None:
+        for trial in search.done[self._num_trials_shown :]:
+            errors_out.print(trial_line(trial), markup=False, soft_wrap=True)
+        self._num_trials_shown = max(self._num_trials_shown, len(search.done))
 
     def _show_bar(self, stage: str, progress: JobProgress | None, is_finished: bool) -> None:
         assert self._bar is not None
@@ -90,6 +99,8 @@ class JobDisplay:
 
 
 def _details(progress: JobProgress) -> Iterator[str]:
+    if progress.search:
+        yield headline(progress.search)
     if progress.steps:
         yield f"step {progress.step}/{progress.steps}"
     if progress.thawed and progress.thawed != "everything":

@@ -15,6 +15,7 @@ from polyhead.cli.recipes import load_recipe, override, spec_from_options
 from polyhead.cli.serving import Outcome, await_served, warn_of_lost_tasks
 from polyhead.cli.session import connect
 from polyhead.cli.tables import metrics_table, rows_table
+from polyhead.cli.trials import is_report_only, outcome_line, trial_table
 from polyhead.client import Client
 from polyhead.errors import FieldViolation, InvalidArgumentError, RecipeError
 from polyhead.results import Job, JobState
@@ -82,7 +83,7 @@ def train(
         if watch:
             job = watch_to_end(client, job.id)
         finish(job, as_json)
-        if watch:
+        if watch and not is_report_only(job):
             wait_until_served(client, job, as_json)
 
 
@@ -134,6 +135,13 @@ def finish(job: Job, as_json: bool) -> None:
 def show_result(job: Job) -> None:
     """What a job that succeeded learned, and from how much."""
     out.print(rows_table(job.report))
+    trials = trial_table(job)
+    if trials is not None:
+        out.print(trials)
+        out.print(outcome_line(job))
+    if is_report_only(job):
+        out.print("nothing was published: the search was to be reported only")
+        return
     out.print(metrics_table(job.metrics))
     for note in baselines.notes(job.metrics):
         out.print(note, style="yellow", soft_wrap=True)

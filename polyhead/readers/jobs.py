@@ -46,4 +46,24 @@ def _progress(message: training_pb2.JobProgress) -> results.JobProgress:
         eta_s=message.eta_s,
         thawed=message.thawed,
         trainable_share=message.trainable_share,
+        search=_search(message.search) if message.HasField("search") else None,
+    )
+
+
+def _search(message: training_pb2.SearchProgress) -> results.SearchProgress:
+    return results.SearchProgress(
+        trial=message.trial,
+        trials=message.trials,
+        best=message.best if message.HasField("best") else None,
+        done=tuple(
+            results.Trial(
+                number=row.number,
+                parameters=dict(row.parameters),
+                state=row.state,
+                value=row.value if row.HasField("value") else None,
+                seconds=row.seconds,
+                error=row.error,
+            )
+            for row in message.done
+        ),
     )

@@ -21,6 +21,28 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A finished trial of a search: `state` is complete, pruned or failed; `value` is None where it failed."""
+
+    number: int
+    parameters: Mapping[str, str]
+    state: str
+    value: float | None
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchProgress:
+    """Where a search stands: trial `trial` of `trials` runs, `best` is the best value yet."""
+
+    trial: int
+    trials: int
+    best: float | None
+    done: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class JobProgress:
     """What a running job does now."""
 
@@ -35,6 +57,8 @@ class JobProgress:
     #: What is trained now, such as `layer.4 and above`, and its share of the parameters; empty but while training.
     thawed: str = ""
     trainable_share: float = 0.0
+    #: None for a job without a search.
+    search: SearchProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)

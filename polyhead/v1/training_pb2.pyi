@@ -108,6 +108,82 @@ GRADUAL_UNIT_EPOCH: GradualUnit.ValueType  # 1
 GRADUAL_UNIT_STEP: GradualUnit.ValueType  # 2
 Global___GradualUnit: _TypeAlias = GradualUnit  # noqa: Y015
 
+class _SearchSampler:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchSamplerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchSampler.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_SAMPLER_UNSPECIFIED: _SearchSampler.ValueType  # 0
+    """as TPE"""
+    SEARCH_SAMPLER_TPE: _SearchSampler.ValueType  # 1
+    SEARCH_SAMPLER_GRID: _SearchSampler.ValueType  # 2
+    """every combination; a range needs a step"""
+    SEARCH_SAMPLER_RANDOM: _SearchSampler.ValueType  # 3
+
+class SearchSampler(_SearchSampler, metaclass=_SearchSamplerEnumTypeWrapper): ...
+
+SEARCH_SAMPLER_UNSPECIFIED: SearchSampler.ValueType  # 0
+"""as TPE"""
+SEARCH_SAMPLER_TPE: SearchSampler.ValueType  # 1
+SEARCH_SAMPLER_GRID: SearchSampler.ValueType  # 2
+"""every combination; a range needs a step"""
+SEARCH_SAMPLER_RANDOM: SearchSampler.ValueType  # 3
+Global___SearchSampler: _TypeAlias = SearchSampler  # noqa: Y015
+
+class _SearchPruner:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchPrunerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchPruner.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_PRUNER_UNSPECIFIED: _SearchPruner.ValueType  # 0
+    """as NONE"""
+    SEARCH_PRUNER_NONE: _SearchPruner.ValueType  # 1
+    SEARCH_PRUNER_MEDIAN: _SearchPruner.ValueType  # 2
+    """worse than the median of earlier trials at that epoch"""
+    SEARCH_PRUNER_HALVING: _SearchPruner.ValueType  # 3
+    """successive halving: the best quarter goes on"""
+
+class SearchPruner(_SearchPruner, metaclass=_SearchPrunerEnumTypeWrapper):
+    """Which trials are given up after an epoch in which they fall behind."""
+
+SEARCH_PRUNER_UNSPECIFIED: SearchPruner.ValueType  # 0
+"""as NONE"""
+SEARCH_PRUNER_NONE: SearchPruner.ValueType  # 1
+SEARCH_PRUNER_MEDIAN: SearchPruner.ValueType  # 2
+"""worse than the median of earlier trials at that epoch"""
+SEARCH_PRUNER_HALVING: SearchPruner.ValueType  # 3
+"""successive halving: the best quarter goes on"""
+Global___SearchPruner: _TypeAlias = SearchPruner  # noqa: Y015
+
+class _SearchEnd:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SearchEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchEnd.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEARCH_END_UNSPECIFIED: _SearchEnd.ValueType  # 0
+    """as PUBLISH"""
+    SEARCH_END_PUBLISH: _SearchEnd.ValueType  # 1
+    """the best trial's weights; trained again where a new process has lost them"""
+    SEARCH_END_RETRAIN: _SearchEnd.ValueType  # 2
+    """the best trial trained again in any case"""
+    SEARCH_END_REPORT: _SearchEnd.ValueType  # 3
+    """nothing is published"""
+
+class SearchEnd(_SearchEnd, metaclass=_SearchEndEnumTypeWrapper): ...
+
+SEARCH_END_UNSPECIFIED: SearchEnd.ValueType  # 0
+"""as PUBLISH"""
+SEARCH_END_PUBLISH: SearchEnd.ValueType  # 1
+"""the best trial's weights; trained again where a new process has lost them"""
+SEARCH_END_RETRAIN: SearchEnd.ValueType  # 2
+"""the best trial trained again in any case"""
+SEARCH_END_REPORT: SearchEnd.ValueType  # 3
+"""nothing is published"""
+Global___SearchEnd: _TypeAlias = SearchEnd  # noqa: Y015
+
 class _LayerwiseAnchor:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -507,6 +583,7 @@ class JobSpec(_message.Message):
     CACHE_FIELD_NUMBER: _builtins.int
     GATE_FIELD_NUMBER: _builtins.int
     PUBLISH_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Truncation while training, in tokens. 0: the base model's own limit."""
     baselines: _builtins.bool
@@ -535,6 +612,10 @@ class JobSpec(_message.Message):
     def gate(self) -> Global___GateSpec: ...
     @_builtins.property
     def publish(self) -> Global___PublishSpec: ...
+    @_builtins.property
+    def search(self) -> Global___SearchSpec:
+        """Trials with other values of the fields above, of which the best is published. Unset: one training with these."""
+
     def __init__(
         self,
         *,
@@ -550,10 +631,11 @@ class JobSpec(_message.Message):
         cache: Global___CacheSpec | None = ...,
         gate: Global___GateSpec | None = ...,
         publish: Global___PublishSpec | None = ...,
+        search: Global___SearchSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "split", b"split"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baselines: _TypeAlias = _typing.Literal["baselines"]  # noqa: Y015
     _WhichOneofArgType__baselines: _TypeAlias = _typing.Literal["_baselines", b"_baselines"]  # noqa: Y015
@@ -817,6 +899,150 @@ class LoraSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
 
 Global___LoraSpec: _TypeAlias = LoraSpec  # noqa: Y015
+
+@_typing.final
+class SearchSpec(_message.Message):
+    """Trials of one job, one after another on the same rows, judged by validation figures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetricEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ParametersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___SearchParameter: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___SearchParameter | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SAMPLER_FIELD_NUMBER: _builtins.int
+    TRIALS_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    PRUNER_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    THEN_FIELD_NUMBER: _builtins.int
+    sampler: Global___SearchSampler.ValueType
+    trials: _builtins.int
+    """default 20; a grid has at most so many points"""
+    seed: _builtins.int
+    """default 13"""
+    pruner: Global___SearchPruner.ValueType
+    then: Global___SearchEnd.ValueType
+    @_builtins.property
+    def metric(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """`TASK.figure` -> weight, of macro_f1, accuracy, macro_recall, cross_entropy, ece (of the last two less is
+        better). Their weighted mean is maximised. Empty: macro_f1 of all tasks.
+        """
+
+    @_builtins.property
+    def parameters(self) -> _containers.MessageMap[_builtins.str, Global___SearchParameter]:
+        """Path of a field, such as `optimizer.head_lr` or `tasks.NAME.weight`, -> its values."""
+
+    def __init__(
+        self,
+        *,
+        sampler: Global___SearchSampler.ValueType = ...,
+        trials: _builtins.int | None = ...,
+        seed: _builtins.int | None = ...,
+        metric: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        pruner: Global___SearchPruner.ValueType = ...,
+        parameters: _abc.Mapping[_builtins.str, Global___SearchParameter] | None = ...,
+        then: Global___SearchEnd.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_trials", b"_trials", "seed", b"seed", "trials", b"trials"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_trials", b"_trials", "metric", b"metric", "parameters", b"parameters", "pruner", b"pruner", "sampler", b"sampler", "seed", b"seed", "then", b"then", "trials", b"trials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    _WhichOneofReturnType__trials: _TypeAlias = _typing.Literal["trials"]  # noqa: Y015
+    _WhichOneofArgType__trials: _TypeAlias = _typing.Literal["_trials", b"_trials"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trials) -> _WhichOneofReturnType__trials | None: ...
+
+Global___SearchSpec: _TypeAlias = SearchSpec  # noqa: Y015
+
+@_typing.final
+class SearchParameter(_message.Message):
+    """Choices, or a range with both ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    low: _builtins.float
+    high: _builtins.float
+    log: _builtins.bool
+    """drawn on a logarithmic scale"""
+    step: _builtins.float
+    """distance of two values; whole numbers have 1"""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Value]: ...
+    def __init__(
+        self,
+        *,
+        low: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
+        log: _builtins.bool = ...,
+        step: _builtins.float | None = ...,
+        choices: _abc.Iterable[_struct_pb2.Value] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_step", b"_step", "high", b"high", "low", b"low", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_step", b"_step", "choices", b"choices", "high", b"high", "log", b"log", "low", b"low", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    _WhichOneofReturnType__step: _TypeAlias = _typing.Literal["step"]  # noqa: Y015
+    _WhichOneofArgType__step: _TypeAlias = _typing.Literal["_step", b"_step"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__step) -> _WhichOneofReturnType__step | None: ...
+
+Global___SearchParameter: _TypeAlias = SearchParameter  # noqa: Y015
 
 @_typing.final
 class LayerwiseSpec(_message.Message):
@@ -1270,6 +1496,7 @@ class JobProgress(_message.Message):
     ETA_S_FIELD_NUMBER: _builtins.int
     THAWED_FIELD_NUMBER: _builtins.int
     TRAINABLE_SHARE_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     """What the worker does now: `reading data`, `loading model`, `encoding` (with a frozen encoder), `training`,
     `evaluating`, `baselines`, `judging` (against the served version), `saving`.
@@ -1285,6 +1512,8 @@ class JobProgress(_message.Message):
     """Share of the model's parameters that are trained now, 0 to 1."""
     @_builtins.property
     def loss_by_task(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...
+    @_builtins.property
+    def search(self) -> Global___SearchProgress: ...
     def __init__(
         self,
         *,
@@ -1297,14 +1526,111 @@ class JobProgress(_message.Message):
         eta_s: _builtins.float = ...,
         thawed: _builtins.str = ...,
         trainable_share: _builtins.float = ...,
+        search: Global___SearchProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "eta_s", b"eta_s", "examples_per_s", b"examples_per_s", "loss_by_task", b"loss_by_task", "stage", b"stage", "step", b"step", "steps", b"steps", "thawed", b"thawed", "trainable_share", b"trainable_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "eta_s", b"eta_s", "examples_per_s", b"examples_per_s", "loss_by_task", b"loss_by_task", "search", b"search", "stage", b"stage", "step", b"step", "steps", b"steps", "thawed", b"thawed", "trainable_share", b"trainable_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobProgress: _TypeAlias = JobProgress  # noqa: Y015
+
+@_typing.final
+class SearchProgress(_message.Message):
+    """Where a search stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRIAL_FIELD_NUMBER: _builtins.int
+    TRIALS_FIELD_NUMBER: _builtins.int
+    BEST_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    trial: _builtins.int
+    """the one that runs, from 1"""
+    trials: _builtins.int
+    best: _builtins.float
+    """the best value yet"""
+    @_builtins.property
+    def done(self) -> _containers.RepeatedCompositeFieldContainer[Global___Trial]: ...
+    def __init__(
+        self,
+        *,
+        trial: _builtins.int = ...,
+        trials: _builtins.int = ...,
+        best: _builtins.float | None = ...,
+        done: _abc.Iterable[Global___Trial] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_best", b"_best", "best", b"best"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best", b"_best", "best", b"best", "done", b"done", "trial", b"trial", "trials", b"trials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__best: _TypeAlias = _typing.Literal["best"]  # noqa: Y015
+    _WhichOneofArgType__best: _TypeAlias = _typing.Literal["_best", b"_best"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__best) -> _WhichOneofReturnType__best | None: ...
+
+Global___SearchProgress: _TypeAlias = SearchProgress  # noqa: Y015
+
+@_typing.final
+class Trial(_message.Message):
+    """A finished trial."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ParametersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    state: _builtins.str
+    """complete, pruned or failed"""
+    value: _builtins.float
+    """what the search maximises; unset where the trial failed"""
+    seconds: _builtins.float
+    error: _builtins.str
+    @_builtins.property
+    def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        state: _builtins.str = ...,
+        value: _builtins.float | None = ...,
+        seconds: _builtins.float = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "error", b"error", "number", b"number", "parameters", b"parameters", "seconds", b"seconds", "state", b"state", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___Trial: _TypeAlias = Trial  # noqa: Y015
 
 @_typing.final
 class JobError(_message.Message):

@@ -36,7 +36,9 @@ class JobView:
     @property
     def is_settled(self) -> bool:
         """Finished, and published if there is something to publish."""
-        return self.job.is_finished and (self.job.state is not JobState.SUCCEEDED or self.version > 0)
+        if self.job.result is None:
+            return False
+        return self.version > 0 or not (self.job.state is JobState.SUCCEEDED and self.job.result.artifact_id)
 
 
 class JobBook:

@@ -31,5 +31,7 @@ def job_message(view: JobView) -> training_pb2.Job:
     if last is not None and last.error_code:
         message.error.CopyFrom(training_pb2.JobError(code=last.error_code, message=last.error_message))
     if view.progress is not None:
-        message.progress.CopyFrom(training_pb2.JobProgress(**view.progress.model_dump(exclude={"claim"})))
+        message.progress.CopyFrom(
+            training_pb2.JobProgress(**view.progress.model_dump(exclude={"claim"}, exclude_none=True))
+        )
     return message

@@ -15,6 +15,7 @@ from shared.spec.parsing import parse_spec
 from shared.spec.part import Label, Name
 from shared.spec.rates import LayerwiseSpec
 from shared.spec.sampling import SamplingSpec
+from shared.spec.searching import SearchParameter, SearchSpec
 from shared.spec.tasks import TaskSpec
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "OptimizerSpec",
     "PublishSpec",
     "SamplingSpec",
+    "SearchParameter",
+    "SearchSpec",
     "SplitSpec",
     "TaskSpec",
     "misfits",

@@ -17,6 +17,7 @@ from shared.spec.optimizing import OptimizerSpec
 from shared.spec.part import SpecPart, sequence
 from shared.spec.rates import LayerwiseSpec, rate_misfits
 from shared.spec.sampling import SamplingSpec, sampling_misfits
+from shared.spec.searching import SearchSpec
 from shared.spec.tasks import TaskSpec, task_misfits
 
 
@@ -38,6 +39,8 @@ class JobSpec(SpecPart):
     cache: CacheSpec = CacheSpec()
     gate: GateSpec = GateSpec()
     publish: PublishSpec = PublishSpec()
+    #: Trials with other values of the fields above; None: one training with these.
+    search: SearchSpec | None = None
 
     @field_validator("max_tokens")
     @classmethod

@@ -9,23 +9,44 @@ from pydantic import ValidationError
 
 from shared.errors import InvalidInputError, Violation
 from shared.spec.job import JobSpec, misfits, summary
+from shared.spec.search_checks import search_violations
+from shared.spec.searching import SearchSpec
 
 
 def parse_spec(body: Mapping[str, Any]) -> JobSpec:
-    """Build a spec from a plain dictionary (a recipe, a stored record, a converted message).
+    """Build a spec from a plain dictionary (a recipe, a converted message); what a search may try is checked too.
 
     Raises:
         InvalidInputError: with one violation for each thing that is wrong.
     """
+    malformed, unfit = _check(body)
+    violations = (*malformed, *unfit, *_search_violations(body))
+    if violations:
+        raise InvalidInputError(f"the job spec is not valid: {summary(violations)}", violations)
+    return JobSpec.model_validate(body)
+
+
+def _check(body: Mapping[str, Any]) -> tuple[list[Violation], list[Violation]]:
+    """What is wrong in the parts of a spec, and what between them."""
+    malformed: list[Violation] = []
     try:
-        return JobSpec.model_validate(body)
+        JobSpec.model_validate(body)
     except ValidationError as error:
-        # The whole's own check runs only if all parts are well formed, so it is asked here in any case.
-        malformed = (
+        malformed = [
             Violation(_path(e["loc"]), _describe(e["msg"], e.get("input"))) for e in error.errors() if e["loc"]
-        )
-        violations = (*malformed, *misfits(body))
-        raise InvalidInputError(f"the job spec is not valid: {summary(violations)}", violations) from None
+        ]
+        # The whole's own check runs only if all parts are well formed, so it is asked here in any case.
+        return malformed, list(misfits(body))
+    return malformed, []
+
+
+def _search_violations(body: Mapping[str, Any]) -> list[Violation]:
+    part = body.get("search")
+    try:
+        search = SearchSpec.model_validate(part)
+    except ValidationError:  # there is none, or it is malformed, which is said already
+        return []
+    return list(search_violations(body, search, JobSpec, _check))
 
 
 def _path(location: tuple[int | str, ...]) -> str:

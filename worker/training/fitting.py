@@ -5,11 +5,12 @@ Owns what progress and report say of stages. Runs in the trainer's main thread.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from shared.plan import depth_name, stage_name
 from shared.spec import JobSpec
-from worker.training.freezing import count_parameters
+from worker.training.freezing import count_parameters, enter_train_mode
 from worker.training.layers import num_layers
 from worker.training.loop import StepDone, TrainingLoop
 from worker.training.precision import Compute
@@ -22,9 +23,16 @@ from worker.training.vectors import VectorSource
 
 
 def fit(
-    prepared: Prepared, groups: list[RateGroup], spec: JobSpec, compute: Compute, progress: ProgressReporter
+    prepared: Prepared,
+    groups: list[RateGroup],
+    spec: JobSpec,
+    compute: Compute,
+    progress: ProgressReporter,
+    on_epoch: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Train in place; how long it was and what was trained when, for the report.
+
+    `on_epoch` hears how many epochs are done after each but the last; it may use the model, also in eval mode.
 
     Raises:
         TrainingError: if training diverges.
@@ -47,6 +55,9 @@ def fit(
         nonlocal rows_left
         rows_left -= done.rows
         progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
+        if on_epoch is not None and done.epoch.is_integer() and done.epoch < loop.plan.epochs:
+            on_epoch(int(done.epoch))
+            enter_train_mode(prepared.model)
 
     loop.run(on_stage, on_step)
     return {"epochs": loop.plan.epochs, "steps": loop.plan.steps, **log.describe(), "cache": sources.describe()}

@@ -20,14 +20,13 @@ from worker.gate.judging import judge
 from worker.gate.verdict import REPORT_KEY, Verdict
 from worker.training.artifact import describe_data, save_artifact
 from worker.training.baselines import C_GRID
+from worker.training.candidate import Candidate
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
-from worker.training.fitting import fit
-from worker.training.freezing import count_parameters
-from worker.training.precision import Compute, choose_compute
-from worker.training.preparation import Prepared, prepare, read_data
+from worker.training.preparation import Preparation, read_data
 from worker.training.progress import ProgressReporter
 from worker.training.protocol import Progress, Result, TrainerInput
-from worker.training.rates import RateGroup, rate_groups
+from worker.training.search.records import trials_log
+from worker.training.search.searching import SearchTeller, search
 
 
 def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
@@ -38,29 +37,55 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     """
     store = open_store(work.store_url)
     spec = JobStore(store).get(work.job_id).accepted.spec
-    compute = choose_compute(work.device, spec.optimizer.precision)
-    progress = ProgressReporter(emit)
+    teller = SearchTeller(emit)
+    progress = ProgressReporter(teller.emit)
     data = read_data(spec, [Path(root) for root in work.data_roots], progress)
-    prepared = prepare(spec, work.base_model, data, compute, progress)
-    groups = rate_groups(prepared.model, spec)
-    training = _describe_training(prepared, groups, compute)
-    training |= fit(prepared, groups, spec, compute, progress) if groups else {"epochs": 0, "steps": 0}
-    if prepared.adapters:
-        moved = prepared.adapters.merge(prepared.model, prepared.corpora.validation, compute)
-        share = training["trainable_parameters"] / training["total_parameters"]
-        training["lora"] = {**prepared.adapters.describe(), "trainable_share": share, "merge_difference": moved}
-    evaluation = evaluate_model(prepared.model, prepared.corpora, compute, progress, spec.optimizer.seed)
+    preparation = Preparation(work.base_model, data, progress)
+
+    def prepare(spec: JobSpec) -> Candidate:
+        return Candidate(spec, preparation, work.device, progress)
+
+    report: dict[str, Any] = {"data": describe_data([task.name for task in spec.tasks], data)}
+    if spec.search is None:
+        candidate = prepare(spec)
+        candidate.fit()
+    else:
+        found = search(spec, trials_log(store, work.job_id), prepare, teller.tell)
+        report["search"] = found.report
+        if found.candidate is None:
+            progress.finish()
+            return Result(
+                artifact_id="", manifest_sha256="", metrics={}, report={**report, "seconds": progress.seconds}
+            )
+        candidate = found.candidate
+    candidate.finish()
+    return _publish(candidate, store, f"{work.job_id}-{work.claim}", data, report, progress)
+
+
+def _publish(
+    candidate: Candidate,
+    store: FolderStore,
+    attempt: str,
+    data: Sequence[TaskData],
+    report: dict[str, Any],
+    progress: ProgressReporter,
+) -> Result:
+    """Evaluate a trained candidate, compare it, save it."""
+    spec, prepared = candidate.spec, candidate.prepared
+    evaluation = evaluate_model(prepared.model, prepared.corpora, candidate.compute, progress, spec.optimizer.seed)
     metrics = _compare(spec, data, evaluation, progress)
     verdict = _judge(store, spec, prepared, data, compute, progress)
     described = describe_data([task.name for task in spec.tasks], data)
     progress.start("saving")
     attempt = f"{work.job_id}-{work.claim}"
     saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, described, metrics, verdict)
+    progress.start("saving")
+    saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, report["data"], metrics)
     progress.finish()
     report = {
-        **training,
+        **candidate.report,
         "temperatures": {task.name: task.temperature for task in prepared.model.tasks},
-        "data": described,
+        **report,
         "validation": evaluation.validation,
         REPORT_KEY: verdict.model_dump(mode="json"),
         "seconds": progress.seconds,

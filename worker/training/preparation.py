@@ -47,31 +47,44 @@ def read_data(spec: JobSpec, roots: Sequence[Path], progress: ProgressReporter) 
     return load_tasks(spec.tasks, spec.split, roots, on_progress=say, on_read=progress.advance)
 
 
-def prepare(
-    spec: JobSpec, base_model: str, data: Sequence[TaskData], compute: Compute, progress: ProgressReporter
-) -> Prepared:
-    """Load the base model, draw fresh heads from the seed, tokenize.
+class Preparation:
+    """Prepares models one after another, all for the same rows, which are tokenized once."""
 
-    Raises:
-        BaseModelError: if the base model cannot be resolved, read or verified.
-        InvalidInputError: if the spec asks for layers, modules or a longer window that the base model does not have.
-    """
-    progress.start("loading model")
-    base = load_base_model(base_model)
-    window = _training_window(spec.max_tokens, base)
-    torch.manual_seed(spec.optimizer.seed)
-    model = build_model(base, [Task(task.name, task.labels) for task in spec.tasks]).to(compute.device)
-    apply_freezing(model, spec.freeze)
-    adapters = add_adapters(model, spec.lora) if spec.lora else None
-    tokenizer = base.tokenizer_files["tokenizer.json"]
-    # Held-out rows are cut where the server cuts, so that their figures are those of the served model.
-    serving = TextEncoder(tokenizer, base.max_tokens)
-    corpora = Corpora(
-        train=tokenize([task.train for task in data], TextEncoder(tokenizer, window)),
-        validation=tokenize([task.validation for task in data], serving),
-        test=tokenize([task.test for task in data], serving),
-    )
-    return Prepared(base, model, corpora, adapters)
+    def __init__(self, base_model: str, data: Sequence[TaskData], progress: ProgressReporter) -> None:
+        self._base_model = base_model
+        self._data = data
+        self._progress = progress
+        self._tokenized: tuple[int, Corpora] | None = None
+
+    def prepare(self, spec: JobSpec, compute: Compute) -> Prepared:
+        """Load the base model and draw fresh heads from the seed.
+
+        Raises:
+            BaseModelError: if the base model cannot be resolved, read or verified.
+            InvalidInputError: if the spec asks for layers, modules or a longer window that the base model lacks.
+        """
+        self._progress.start("loading model")
+        base = load_base_model(self._base_model)
+        window = _training_window(spec.max_tokens, base)
+        torch.manual_seed(spec.optimizer.seed)
+        model = build_model(base, [Task(task.name, task.labels) for task in spec.tasks]).to(compute.device)
+        apply_freezing(model, spec.freeze)
+        adapters = add_adapters(model, spec.lora) if spec.lora else None
+        return Prepared(base, model, self._tokenize(base, window), adapters)
+
+    def _tokenize(self, base: BaseModel, window: int) -> Corpora:
+        if self._tokenized is not None and self._tokenized[0] == window:
+            return self._tokenized[1]
+        tokenizer = base.tokenizer_files["tokenizer.json"]
+        # Held-out rows are cut where the server cuts, so that their figures are those of the served model.
+        serving = TextEncoder(tokenizer, base.max_tokens)
+        corpora = Corpora(
+            train=tokenize([task.train for task in self._data], TextEncoder(tokenizer, window)),
+            validation=tokenize([task.validation for task in self._data], serving),
+            test=tokenize([task.test for task in self._data], serving),
+        )
+        self._tokenized = window, corpora
+        return corpora
 
 
 def _training_window(asked: int, base: BaseModel) -> int:

@@ -12,6 +12,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Stage = Literal["reading data", "loading model", "encoding", "training", "evaluating", "baselines", "judging", "saving"]
+from shared.trials import SearchProgress
+
+Stage = Literal[
+    "reading data", "searching", "loading model", "encoding", "training", "evaluating", "baselines", "saving"
+]
 
 
 class _Message(BaseModel):
@@ -61,10 +66,15 @@ class Progress(_Message):
     #: What is trained now (`layer.4 and above`), and its share of the model's parameters; set while training.
     thawed: str = ""
     trainable_share: float = 0.0
+    #: Where the search stands of which this is a trial; None without one.
+    search: SearchProgress | None = None
 
 
 class Result(_Message):
-    """The artifact is written and complete. What `metrics` and `report` hold is told by worker.training.evaluate."""
+    """The artifact is written and complete; it has no id where a search was to be reported only.
+
+    What `metrics` and `report` hold is told by worker.training.evaluate.
+    """
 
     event: Literal["result"] = "result"
     artifact_id: str

@@ -66,6 +66,20 @@ FULL_SPEC: dict[str, Any] = {
         "dropped_tasks": "refuse",
     },
     "publish": {"release": "hold"},
+    "search": {
+        "sampler": "grid",
+        "trials": 6,
+        "seed": 5,
+        "metric": {"sentiment.macro_f1": 2.0},
+        "pruner": "median",
+        "parameters": {
+            "optimizer.head_lr": {"low": 1e-4, "high": 1e-2, "log": True},
+            "optimizer.epochs": {"low": 1.0, "high": 5.0, "step": 2.0},
+            "freeze": {"choices": [{"policy": "none"}, {"policy": "layers", "layers": 2}]},
+            "freeze.policy": {"choices": ["none", True, 3, 0.5, ["a"], None]},
+        },
+        "then": "retrain",
+    },
 }
 
 
@@ -83,7 +97,7 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
     assert set(FULL_SPEC) == _fields(training_pb2.JobSpec.DESCRIPTOR)
     assert set(FULL_SPEC["tasks"][0]) == _fields(training_pb2.TaskSpec.DESCRIPTOR)
     assert set(FULL_SPEC["tasks"][0]["data"]) == _fields(training_pb2.DataSpec.DESCRIPTOR)
-    for name in ("freeze", "layerwise_lr", "optimizer", "sampling", "split", "lora", "cache"):
+    for name in ("freeze", "layerwise_lr", "optimizer", "sampling", "split", "lora", "cache", "search"):
         kind = training_pb2.JobSpec.DESCRIPTOR.fields_by_name[name].message_type
         assert kind is not None
         assert set(FULL_SPEC[name]) == _fields(kind)
@@ -95,6 +109,9 @@ def test_every_enum_value_has_a_short_name_that_comes_back() -> None:
         ("freeze", "policy", ["none", "all", "backbone", "layers", "heads", "gradual"]),
         ("layerwise_lr", "anchor", ["bottom", "top"]),
         ("optimizer", "precision", ["auto", "float32", "bfloat16"]),
+        ("search", "sampler", ["tpe", "grid", "random"]),
+        ("search", "pruner", ["none", "median", "halving"]),
+        ("search", "then", ["publish", "retrain", "report"]),
         ("sampling", "within", ["natural", "class_balanced"]),
         ("sampling", "across", ["proportional", "temperature", "round_robin"]),
         ("sampling", "mixing", ["mixed", "one_task"]),
