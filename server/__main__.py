@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import sys
+import threading
+import time
+from typing import NoReturn
 
 import structlog
 
@@ -14,6 +19,9 @@ from shared.errors import PolyheadError
 from shared.logs import set_up_logs
 
 log = structlog.get_logger("server")
+
+#: Seconds that a store's or a loader's last call gets after the drain; it is a file read or a second of loading.
+LAST_CALLS_S = 3.0
 
 
 async def serve(settings: ServerSettings) -> None:
@@ -44,5 +52,18 @@ def main() -> int:
     return 0
 
 
+def leave(status: int) -> NoReturn:
+    """End the process, whatever its threads do: one that hangs in the store must not keep it."""
+    ends_s = time.monotonic() + LAST_CALLS_S
+    others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    for thread in others:
+        thread.join(max(0.0, ends_s - time.monotonic()))
+    if stuck := [thread.name for thread in others if thread.is_alive()]:
+        log.warning("threads that do not end are left behind", threads=stuck)
+        logging.shutdown()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -40,6 +40,7 @@ from server.rpc.running import RunningCalls
 from server.rpc.training import TrainingServicer
 from server.settings import ServerSettings
 from shared.doorbell import Doorbell
+from shared.errors import UnavailableError
 from shared.progress import ProgressBoard
 from shared.store.folder import open_store
 from shared.version import code_version
@@ -70,6 +71,7 @@ class Application:
         self._endpoint: MetricsEndpoint | None = None
         self._calls = RunningCalls()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._num_dead_workers = 0
         self.port = 0
 
     async def start(self) -> None:
@@ -146,6 +148,7 @@ class Application:
             self._scheduler.answer,
             lambda error: loop.call_soon_threadsafe(self._on_compute_death, error),
         )
+        self._metrics.watch_queue(self._scheduler, lambda: self._compute.num_alive)
         loader = Loader(self._store, self._device, settings.server_precision)
         self._models = ModelManager(
             self._store, loader, self._loading, settings.server_poll_s, self._on_serving, self._metrics.models
@@ -197,8 +200,11 @@ class Application:
         self._health.serve(*health_names.COMPUTING)
 
     def _on_compute_death(self, error: BaseException) -> None:
-        log.error("inference is down: a compute worker died", error=repr(error))
+        self._num_dead_workers += 1
+        log.error("inference is down: a compute worker died", error=repr(error), dead=self._num_dead_workers)
         self._health.fail(*health_names.COMPUTING)
+        if self._num_dead_workers == self._num_compute_workers():
+            self._scheduler.abort(UnavailableError("no compute worker lives any more; the server must be restarted"))
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

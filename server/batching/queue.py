@@ -17,7 +17,7 @@ from server.batching.speed import SpeedMeter
 from server.batching.stats import BatchingStats
 from server.batching.window import best_window, fixed_cost_tokens
 from server.batching.work import Entry, EntryBatch, Work
-from shared.errors import InvalidInputError, QueueFullError, UnavailableError, Violation
+from shared.errors import DrainingError, InvalidInputError, QueueFullError, UnavailableError, Violation
 
 #: Hints of when to try again are between these; the first is a few batches, the last keeps clients from giving up.
 MIN_RETRY_S, MAX_RETRY_S = 0.05, 30.0
@@ -59,6 +59,7 @@ class BatchQueue:
         self._num_bounded_tokens = 0
         self._num_reserved_tokens = 0
         self._is_closed = False
+        self._refusal: UnavailableError = DrainingError("the server is draining; try another one")
         self._changed = threading.Condition()
 
     @property
@@ -92,7 +93,7 @@ class BatchQueue:
         Raises:
             QueueFullError: if they do not fit; with the time the queue needs to drain as a hint.
             InvalidInputError: if they would not fit into an empty queue either.
-            UnavailableError: if the queue is closed.
+            UnavailableError: if the queue is closed; DrainingError if that is because the server ends.
         """
         with self._changed:
             self._check_room(work)
@@ -132,6 +133,17 @@ class BatchQueue:
             self._is_closed = True
             self._changed.notify_all()
 
+    def abort(self, error: UnavailableError) -> list[Work]:
+        """Close it because nobody computes any more; new work is refused with `error`. Returns what waited."""
+        with self._changed:
+            self._is_closed, self._refusal = True, error
+            waiting = []
+            while self._line:
+                waiting.append(self._line.first(self._clock()))
+                self._evict(waiting[-1], "failed")
+            self._changed.notify_all()
+        return waiting
+
     def drain_time_s(self) -> float:
         """When to try again: the time that what waits now will take."""
         if not self._speed.tokens_per_s:
@@ -141,7 +153,7 @@ class BatchQueue:
     def _check_room(self, work: Work) -> None:
         if self._is_closed:
             self._stats.refused["draining"] += 1
-            raise UnavailableError("the server is draining; try another one")
+            raise self._refusal
         bound = self.limits.max_queue_tokens
         if work.num_tokens > bound:
             hint = f"has {work.num_tokens} tokens, the whole queue holds {bound}; send fewer at once"

@@ -16,7 +16,7 @@ from server.batching.queue import BatchLimits, BatchQueue
 from server.batching.stats import BatchingStats, BatchRecord
 from server.batching.work import EntryBatch, Row, Work
 from server.engines.engine import Engine, EngineOutput
-from shared.errors import DeadlineError, QueueFullError
+from shared.errors import DeadlineError, QueueFullError, UnavailableError
 from shared.text import TokenizedText
 
 Tokenize = Callable[[Sequence[str]], list[TokenizedText]]
@@ -116,6 +116,12 @@ class Scheduler:
             return await self._loop.run_in_executor(self._tokenizers, tokenize, sentences)
         finally:
             self._num_tokenizing -= num_characters
+
+    def abort(self, error: UnavailableError) -> None:
+        """Nobody computes any more: fail all that wait, and refuse what comes."""
+        for work in self.queue.abort(error):
+            if not work.future.done():
+                work.future.set_exception(error)
 
     def answer(self, batch: EntryBatch, output: EngineOutput | Exception) -> None:
         """Called by a compute thread: one hop to the loop for the whole batch."""

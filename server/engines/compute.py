@@ -9,6 +9,7 @@ thread-local, so they are entered inside the thread.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -55,8 +56,10 @@ class ComputeWorkers(Generic[B]):
             thread.start()
 
     def join_blocking(self, timeout_s: float) -> None:
+        """Wait for all of them, `timeout_s` in total."""
+        ends_s = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, ends_s - time.monotonic()))
 
     @property
     def num_alive(self) -> int:

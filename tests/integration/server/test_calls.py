@@ -1,54 +1,18 @@
-"""What every call has: a request id, and an exact count."""
+"""The request id that every call has."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import urllib.request
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from prometheus_client.parser import text_string_to_metric_families
 
 from polyhead.specs import spec_to_message
-from polyhead.v1 import inference_pb2, training_pb2
-from polyhead.v1.inference_pb2_grpc import InferenceServiceStub
+from polyhead.v1 import training_pb2
 from polyhead.v1.training_pb2_grpc import TrainingServiceStub
-from shared.store.folder import FolderStore
-from tests.conftest import RunningServer, running_server
-from tests.integration.server.waiting import until_serving
-from tests.published import publish
+from tests.conftest import RunningServer
 
 SPEC = {"tasks": [{"name": "t", "labels": ["x", "y"], "data": {"train": "a.csv"}}]}
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-@pytest.fixture
-async def observed(store: FolderStore, valkey_url: str, tiny_base: Path) -> AsyncIterator[RunningServer]:
-    """A server with a model and a metrics port."""
-    publish(store, tiny_base)
-    async with running_server(store, valkey_url, SERVER_METRICS_LISTEN="127.0.0.1:0") as running:
-        await until_serving(running.channel, 1)
-        yield running
-
-
-async def scrape(server: RunningServer) -> Samples:
-    url = f"http://127.0.0.1:{server.application.metrics_port}/metrics"
-    text = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=60).read().decode())
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def value(samples: Samples, name: str, **labels: str) -> float:
-    """The sum of the samples of that name that have these labels."""
-    wanted = set(labels.items())
-    return sum(number for (sample, found), number in samples.items() if sample == name and wanted <= found)
 
 
 def request_id(call: grpc.aio.Metadata | tuple[tuple[str, str], ...]) -> str:
@@ -91,52 +55,3 @@ async def test_job_keeps_the_request_id_of_its_call(server: RunningServer) -> No
     job = (await stub.TrainJob(request, metadata=(("x-request-id", "mine-4"),))).job
     record = json.loads((server.store.root / "jobs" / job.id / "spec.json").read_text())
     assert record["x_request_id"] == "mine-4"
-
-
-async def test_metrics_count_every_call_once_by_method_and_status(observed: RunningServer) -> None:
-    """A dashboard that is off by some is not believed when it matters."""
-    before = await scrape(observed)
-    stub = InferenceServiceStub(observed.channel)
-    for _ in range(7):
-        await stub.Embed(inference_pb2.EmbedRequest(sentences=["the cat", "sat"]))
-    for _ in range(3):
-        with pytest.raises(grpc.aio.AioRpcError):
-            await stub.Predict(inference_pb2.PredictRequest())
-    unknown = observed.channel.unary_unary("/polyhead.v1.InferenceService/Guess")
-    with pytest.raises(grpc.aio.AioRpcError):
-        await unknown(b"")
-    after = await scrape(observed)
-
-    def grown(name: str, **labels: str) -> float:
-        return value(after, name, **labels) - value(before, name, **labels)
-
-    handled = "grpc_server_handled_total"
-    assert grown(handled, grpc_method="Embed", grpc_code="OK") == 7
-    assert grown(handled, grpc_method="Predict", grpc_code="INVALID_ARGUMENT") == 3
-    assert grown(handled, grpc_service="unknown", grpc_code="UNIMPLEMENTED") == 1
-    assert grown(handled) == 11
-    assert grown("grpc_server_started_total") == 11
-    assert grown("grpc_server_handling_seconds_count", grpc_method="Embed") == 7
-    assert value(after, "polyhead_calls_in_flight") == 0
-
-
-async def test_cancelled_call_is_counted_as_cancelled_and_a_late_one_as_late(observed: RunningServer) -> None:
-    """Impatient clients look like a failing server otherwise; a watch is open for long and counts when it ends."""
-    watch = health_pb2_grpc.HealthStub(observed.channel).Watch(health_pb2.HealthCheckRequest())
-    await watch.read()
-    samples = await scrape(observed)
-    assert value(samples, "polyhead_calls_in_flight", grpc_method="Watch") == 1
-    watch.cancel()
-    late = health_pb2_grpc.HealthStub(observed.channel).Watch(health_pb2.HealthCheckRequest(), timeout=0.2)
-    with pytest.raises(grpc.aio.AioRpcError):
-        while True:
-            await late.read()
-    handled = "grpc_server_handled_total"
-    for _ in range(600):
-        samples = await scrape(observed)
-        if value(samples, handled, grpc_method="Watch") == 2:
-            break
-        await asyncio.sleep(0.1)
-    assert value(samples, handled, grpc_method="Watch", grpc_code="CANCELLED") == 1
-    assert value(samples, handled, grpc_method="Watch", grpc_code="DEADLINE_EXCEEDED") == 1
-    assert value(samples, "polyhead_calls_in_flight") == 0

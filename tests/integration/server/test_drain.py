@@ -141,10 +141,22 @@ async def test_drain_is_over_when_its_time_is_and_cancels_what_still_runs(
         await until_compute_threads_ended()
 
 
-async def test_sigterm_ends_the_process_with_status_0_while_clients_hold_streams(
+async def hang_the_store(store: FolderStore) -> int:
+    """A release whose reading never ends, as on a network file system that is gone. Returns the writing end."""
+    pipe = store.root / "releases" / "2.json"
+    os.mkfifo(pipe)
+    for _ in range(2400):
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads yet
+            await asyncio.sleep(0.05)
+    raise AssertionError("the server does not look for releases")
+
+
+async def test_sigterm_ends_the_process_with_status_0_whatever_hangs(
     store: FolderStore, valkey_url: str, tiny_base: Path, tmp_path: Path
 ) -> None:
-    """The whole process: a client that never lets go must not turn a stop into a kill."""
+    """The whole process: clients that never let go, or a store that hangs, must not turn a stop into a kill."""
     publish(store, tiny_base)
     target = f"127.0.0.1:{free_port()}"
     environment = os.environ | {
@@ -171,9 +183,11 @@ async def test_sigterm_ends_the_process_with_status_0_while_clients_hold_streams
                 health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
                 await health.read()
                 unread = stub.WatchJob(training_pb2.WatchJobRequest(job_id=job.id))
+                pipe = await hang_the_store(store)
                 server.send_signal(signal.SIGTERM)
                 assert await asyncio.wait_for(server.wait(), 120) == 0
                 unread.cancel()
+                os.close(pipe)
         finally:
             if server.returncode is None:
                 server.kill()
@@ -181,4 +195,4 @@ async def test_sigterm_ends_the_process_with_status_0_while_clients_hold_streams
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     accepted = next(line for line in lines if line["event"] == "job accepted")
     assert (accepted["job_id"], accepted["x_request_id"]) == (job.id, "mine-5")
-    assert "stopped" in [line["event"] for line in lines]
+    assert [line["event"] for line in lines][-2:] == ["stopped", "threads that do not end are left behind"]
