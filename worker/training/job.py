@@ -74,13 +74,9 @@ def _publish(
     spec, prepared = candidate.spec, candidate.prepared
     evaluation = evaluate_model(prepared.model, prepared.corpora, candidate.compute, progress, spec.optimizer.seed)
     metrics = _compare(spec, data, evaluation, progress)
-    verdict = _judge(store, spec, prepared, data, compute, progress)
-    described = describe_data([task.name for task in spec.tasks], data)
+    verdict = _judge(store, candidate, data, progress)
     progress.start("saving")
-    attempt = f"{work.job_id}-{work.claim}"
-    saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, described, metrics, verdict)
-    progress.start("saving")
-    saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, report["data"], metrics)
+    saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, report["data"], metrics, verdict)
     progress.finish()
     report = {
         **candidate.report,
@@ -105,25 +101,9 @@ def _compare(
     return metrics
 
 
-def _judge(
-    store: FolderStore,
-    spec: JobSpec,
-    prepared: Prepared,
-    data: Sequence[TaskData],
-    compute: Compute,
-    progress: ProgressReporter,
-) -> Verdict:
+def _judge(store: FolderStore, candidate: Candidate, data: Sequence[TaskData], progress: ProgressReporter) -> Verdict:
     """What the gate says of the model as it will be served."""
+    prepared = candidate.prepared
     text = TextEncoder(prepared.base.tokenizer_files["tokenizer.json"], prepared.base.max_tokens)
-    return judge(store, spec, LoadedModel(prepared.model, text), data, compute.device, progress)
-
-
-def _describe_training(prepared: Prepared, groups: list[RateGroup], compute: Compute) -> dict[str, Any]:
-    trainable, total = count_parameters(prepared.model)
-    return {
-        "learning_rates": [group.describe() for group in groups],
-        "trainable_parameters": trainable,
-        "total_parameters": total,
-        "precision": compute.precision,
-        "device": str(compute.device),
-    }
+    model = LoadedModel(prepared.model, text)
+    return judge(store, candidate.spec, model, data, candidate.compute.device, progress)

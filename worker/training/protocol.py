@@ -11,11 +11,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-Stage = Literal["reading data", "loading model", "encoding", "training", "evaluating", "baselines", "judging", "saving"]
 from shared.trials import SearchProgress
 
 Stage = Literal[
-    "reading data", "searching", "loading model", "encoding", "training", "evaluating", "baselines", "saving"
+    "reading data",
+    "searching",
+    "loading model",
+    "encoding",
+    "training",
+    "evaluating",
+    "baselines",
+    "judging",
+    "saving",
 ]
 
 
