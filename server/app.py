@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from polyhead.v1 import inference_pb2_grpc, models_pb2_grpc, training_pb2_grpc
+from server.batching.admission import Admission
 from server.batching.queue import BatchLimits
 from server.batching.scheduler import Scheduler
 from server.batching.work import EntryBatch
@@ -29,6 +30,7 @@ from server.models.loader import Loader, lower_priority
 from server.models.manager import ModelManager
 from server.rpc import health as health_names
 from server.rpc.calls import CallInterceptor
+from server.rpc.gate import Gate
 from server.rpc.health import Health
 from server.rpc.inference import InferenceServicer
 from server.rpc.interceptor import ErrorInterceptor
@@ -155,8 +157,9 @@ class Application:
         )
         redis_url = settings.redis_url.get_secret_value()
         book = JobBook(self._store, Doorbell(redis_url), ProgressBoard(redis_url))
+        gate = Gate(Admission(self._scheduler), self._scheduler.stats, settings.server_max_calls_per_client)
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(self._calls, self._metrics.calls), ErrorInterceptor()],
+            interceptors=[CallInterceptor(self._calls, self._metrics.calls), ErrorInterceptor(gate)],
             options=[
                 ("grpc.max_receive_message_length", settings.server_max_message_bytes),
                 ("grpc.max_send_message_length", settings.server_max_message_bytes),

@@ -41,6 +41,9 @@ class ServerSettings(ProcessSettings):
     server_max_queue_age_ms: Annotated[int, Field(ge=0)] = Field(
         100, description="A request of which nothing was computed for so long goes before all others."
     )
+    server_max_calls_per_client: Annotated[int, Field(ge=0)] = Field(
+        0, description="Inference calls and streams that one client may have open; 0: any number."
+    )
     server_deduplicate: bool = Field(True, description="Compute equal sentences of a batch once.")
     server_max_message_bytes: Annotated[int, Field(ge=1024)] = Field(
         16 * 2**20, description="Largest gRPC message in either direction."

@@ -44,6 +44,16 @@ class InferenceServiceStub(object):
                 request_serializer=polyhead_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=polyhead_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.PredictStream = channel.stream_stream(
+                '/polyhead.v1.InferenceService/PredictStream',
+                request_serializer=polyhead_dot_v1_dot_inference__pb2.PredictRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_inference__pb2.PredictResponse.FromString,
+                _registered_method=True)
+        self.EmbedStream = channel.stream_stream(
+                '/polyhead.v1.InferenceService/EmbedStream',
+                request_serializer=polyhead_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
+                _registered_method=True)
 
 
 class InferenceServiceServicer(object):
@@ -56,7 +66,8 @@ class InferenceServiceServicer(object):
         NOT_FOUND            a task that the model does not have, or a version that was never published
         FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id, or the named version or
         alias is not loaded; the message lists those that are
-        RESOURCE_EXHAUSTED   the queue is full; RetryInfo says when to try again
+        RESOURCE_EXHAUSTED   the queue is full, or too long for this deadline, or this client has too many calls open;
+        RetryInfo says when to try again
         DEADLINE_EXCEEDED    the deadline passed while the request was queued; it was not computed
         UNAVAILABLE          no model is loaded yet, or the server is draining
         """
@@ -72,6 +83,25 @@ class InferenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PredictStream(self, request_iterator, context):
+        """As Predict, for any number of requests: one answer each, in their order. Send without waiting for answers, and read
+        while you send: the server reads ahead only so far, and slows a fast sender down instead of refusing. Each message
+        is answered by one model version, whole; a stream lives on while models change.
+
+        A message that is wrong ends the stream with its status, after the answers to those before it; the error says which
+        it was, as messages[n], counted from 0. The deadline is that of the whole stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EmbedStream(self, request_iterator, context):
+        """As Embed, for any number of requests; see PredictStream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +112,16 @@ def add_InferenceServiceServicer_to_server(servicer, server):
             ),
             'Embed': grpc.unary_unary_rpc_method_handler(
                     servicer.Embed,
+                    request_deserializer=polyhead_dot_v1_dot_inference__pb2.EmbedRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_inference__pb2.EmbedResponse.SerializeToString,
+            ),
+            'PredictStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.PredictStream,
+                    request_deserializer=polyhead_dot_v1_dot_inference__pb2.PredictRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_inference__pb2.PredictResponse.SerializeToString,
+            ),
+            'EmbedStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.EmbedStream,
                     request_deserializer=polyhead_dot_v1_dot_inference__pb2.EmbedRequest.FromString,
                     response_serializer=polyhead_dot_v1_dot_inference__pb2.EmbedResponse.SerializeToString,
             ),
@@ -138,6 +178,60 @@ class InferenceService(object):
             request,
             target,
             '/polyhead.v1.InferenceService/Embed',
+            polyhead_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
+            polyhead_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PredictStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/polyhead.v1.InferenceService/PredictStream',
+            polyhead_dot_v1_dot_inference__pb2.PredictRequest.SerializeToString,
+            polyhead_dot_v1_dot_inference__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/polyhead.v1.InferenceService/EmbedStream',
             polyhead_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
             polyhead_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
             options,

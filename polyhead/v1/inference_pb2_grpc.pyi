@@ -38,7 +38,8 @@ class InferenceServiceStub:
     NOT_FOUND            a task that the model does not have, or a version that was never published
     FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id, or the named version or
                          alias is not loaded; the message lists those that are
-    RESOURCE_EXHAUSTED   the queue is full; RetryInfo says when to try again
+    RESOURCE_EXHAUSTED   the queue is full, or too long for this deadline, or this client has too many calls open;
+                         RetryInfo says when to try again
     DEADLINE_EXCEEDED    the deadline passed while the request was queued; it was not computed
     UNAVAILABLE          no model is loaded yet, or the server is draining
     """
@@ -46,6 +47,16 @@ class InferenceServiceStub:
     """Returns sentence embeddings: the mean over the token vectors, normalised unless asked otherwise.
     Statuses as for Predict.
     """
+    PredictStream: _grpc.StreamStreamMultiCallable[_inference_pb2.PredictRequest, _inference_pb2.PredictResponse]
+    """As Predict, for any number of requests: one answer each, in their order. Send without waiting for answers, and read
+    while you send: the server reads ahead only so far, and slows a fast sender down instead of refusing. Each message
+    is answered by one model version, whole; a stream lives on while models change.
+
+    A message that is wrong ends the stream with its status, after the answers to those before it; the error says which
+    it was, as messages[n], counted from 0. The deadline is that of the whole stream.
+    """
+    EmbedStream: _grpc.StreamStreamMultiCallable[_inference_pb2.EmbedRequest, _inference_pb2.EmbedResponse]
+    """As Embed, for any number of requests; see PredictStream."""
 
 @_typing.type_check_only
 class InferenceServiceAsyncStub(InferenceServiceStub):
@@ -57,7 +68,8 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     NOT_FOUND            a task that the model does not have, or a version that was never published
     FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id, or the named version or
                          alias is not loaded; the message lists those that are
-    RESOURCE_EXHAUSTED   the queue is full; RetryInfo says when to try again
+    RESOURCE_EXHAUSTED   the queue is full, or too long for this deadline, or this client has too many calls open;
+                         RetryInfo says when to try again
     DEADLINE_EXCEEDED    the deadline passed while the request was queued; it was not computed
     UNAVAILABLE          no model is loaded yet, or the server is draining
     """
@@ -65,6 +77,16 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """Returns sentence embeddings: the mean over the token vectors, normalised unless asked otherwise.
     Statuses as for Predict.
     """
+    PredictStream: _aio.StreamStreamMultiCallable[_inference_pb2.PredictRequest, _inference_pb2.PredictResponse]  # type: ignore[assignment]
+    """As Predict, for any number of requests: one answer each, in their order. Send without waiting for answers, and read
+    while you send: the server reads ahead only so far, and slows a fast sender down instead of refusing. Each message
+    is answered by one model version, whole; a stream lives on while models change.
+
+    A message that is wrong ends the stream with its status, after the answers to those before it; the error says which
+    it was, as messages[n], counted from 0. The deadline is that of the whole stream.
+    """
+    EmbedStream: _aio.StreamStreamMultiCallable[_inference_pb2.EmbedRequest, _inference_pb2.EmbedResponse]  # type: ignore[assignment]
+    """As Embed, for any number of requests; see PredictStream."""
 
 class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -79,7 +101,8 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND            a task that the model does not have, or a version that was never published
         FAILED_PRECONDITION  the model has no task yet, or another encoder than expect_encoder_id, or the named version or
                              alias is not loaded; the message lists those that are
-        RESOURCE_EXHAUSTED   the queue is full; RetryInfo says when to try again
+        RESOURCE_EXHAUSTED   the queue is full, or too long for this deadline, or this client has too many calls open;
+                             RetryInfo says when to try again
         DEADLINE_EXCEEDED    the deadline passed while the request was queued; it was not computed
         UNAVAILABLE          no model is loaded yet, or the server is draining
         """
@@ -93,5 +116,27 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns sentence embeddings: the mean over the token vectors, normalised unless asked otherwise.
         Statuses as for Predict.
         """
+
+    @_abc_1.abstractmethod
+    def PredictStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_inference_pb2.PredictRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_inference_pb2.PredictResponse], _abc.AsyncIterator[_inference_pb2.PredictResponse]]:
+        """As Predict, for any number of requests: one answer each, in their order. Send without waiting for answers, and read
+        while you send: the server reads ahead only so far, and slows a fast sender down instead of refusing. Each message
+        is answered by one model version, whole; a stream lives on while models change.
+
+        A message that is wrong ends the stream with its status, after the answers to those before it; the error says which
+        it was, as messages[n], counted from 0. The deadline is that of the whole stream.
+        """
+
+    @_abc_1.abstractmethod
+    def EmbedStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_inference_pb2.EmbedRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_inference_pb2.EmbedResponse], _abc.AsyncIterator[_inference_pb2.EmbedResponse]]:
+        """As Embed, for any number of requests; see PredictStream."""
 
 def add_InferenceServiceServicer_to_server(servicer: InferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -153,7 +153,8 @@ class BatchQueue:
     def _check_room(self, work: Work) -> None:
         if self._is_closed:
             self._stats.refused["draining"] += 1
-            raise self._refusal
+            # A new one each time: an exception that is raised again keeps the frames of all its raises.
+            raise type(self._refusal)(*self._refusal.args)
         bound = self.limits.max_queue_tokens
         if work.num_tokens > bound:
             hint = f"has {work.num_tokens} tokens, the whole queue holds {bound}; send fewer at once"

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -110,8 +111,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             async with _Call(self, method, context):
                 cut = self._calls.requests(requests)
                 try:
-                    async for response in behaviour(cut, context):
-                        yield response
+                    async with aclosing(behaviour(cut, context)) as responses:
+                        async for response in responses:
+                            yield response
                 finally:
                     await cut.close()
                 if cut.is_cut:

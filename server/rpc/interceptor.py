@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from typing import Any
 
 import grpc
@@ -18,6 +18,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from server.rpc.aborting import abort_with
+from server.rpc.gate import Gate, is_gated
 from shared.errors import InvalidInputError, PolyheadError
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Inside of `CallInterceptor`, so that every status it gives is counted."""
+    """Inside of `CallInterceptor`, so that every status it gives is counted, and each method is wrapped once."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
 
     async def intercept_service(
         self,
@@ -34,41 +38,76 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         handler: Any = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming:
-            return handler
+        if handler is None:
+            return None
         method = handler_call_details.method
-        parse = handler.request_deserializer or _as_is
+        guards = _Guards(handler.request_deserializer or _as_is, method, self._gate if is_gated(method) else None)
+        codecs: Any = {"request_deserializer": None, "response_serializer": handler.response_serializer}
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(guards.bidi(handler.stream_stream), **codecs)
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(guards.upload(handler.stream_unary), **codecs)
         if handler.response_streaming:
-            wrap: Any = grpc.unary_stream_rpc_method_handler
-            behaviour: Any = _guard_stream(handler.unary_stream, parse, method)
-        else:
-            wrap = grpc.unary_unary_rpc_method_handler
-            behaviour = _guard_unary(handler.unary_unary, parse, method)
-        return wrap(behaviour, request_deserializer=None, response_serializer=handler.response_serializer)
+            return grpc.unary_stream_rpc_method_handler(guards.watch(handler.unary_stream), **codecs)
+        return grpc.unary_unary_rpc_method_handler(guards.single(handler.unary_unary), **codecs)
 
 
-def _guard_unary(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
-    async def guarded(body: bytes, context: Context) -> Any:
-        async with _translated(context, method):
-            return await behaviour(_parse(parse, body), context)
+class _Guards:
+    """Wraps the four kinds of behaviour of one method. `gate` is None where nothing is computed."""
 
-    return guarded
+    def __init__(self, parse: Callable[[bytes], Any], method: str, gate: Gate | None) -> None:
+        self._parse_body = parse
+        self._method = method
+        self._gate = gate
 
+    def single(self, behaviour: Any) -> Any:
+        async def guarded(body: bytes, context: Context) -> Any:
+            async with _translated(context, self._method):
+                with self._entered(body, context):
+                    return await behaviour(self._parse(body), context)
 
-def _guard_stream(behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
-    async def guarded(body: bytes, context: Context) -> AsyncIterator[Any]:
-        async with _translated(context, method):
-            async for response in behaviour(_parse(parse, body), context):
-                yield response
+        return guarded
 
-    return guarded
+    def watch(self, behaviour: Any) -> Any:
+        async def guarded(body: bytes, context: Context) -> AsyncIterator[Any]:
+            async with (
+                _translated(context, self._method),
+                aclosing(behaviour(self._parse(body), context)) as responses,
+            ):
+                async for response in responses:
+                    yield response
 
+        return guarded
 
-def _parse(parse: Callable[[bytes], Any], body: bytes) -> Any:
-    try:
-        return parse(body)
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"the request is not a valid message (text must be UTF-8): {error}") from None
+    def upload(self, behaviour: Any) -> Any:
+        async def guarded(bodies: AsyncIterator[bytes], context: Context) -> Any:
+            async with _translated(context, self._method):
+                return await behaviour(self._parsed(bodies), context)
+
+        return guarded
+
+    def bidi(self, behaviour: Any) -> Any:
+        async def guarded(bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            async with _translated(context, self._method):
+                with self._entered(None, context):
+                    async with aclosing(behaviour(self._parsed(bodies), context)) as responses:
+                        async for response in responses:
+                            yield response
+
+        return guarded
+
+    def _entered(self, body: bytes | None, context: Context) -> AbstractContextManager[None]:
+        return nullcontext() if self._gate is None else self._gate.call(body, context)
+
+    async def _parsed(self, bodies: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        async for body in bodies:
+            yield self._parse(body)
+
+    def _parse(self, body: bytes) -> Any:
+        try:
+            return self._parse_body(body)
+        except (DecodeError, UnicodeDecodeError) as error:
+            raise InvalidInputError(f"the message is not valid (text must be UTF-8): {error}") from None
 
 
 @asynccontextmanager

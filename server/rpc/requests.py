@@ -81,6 +81,11 @@ def embed_wish(request: inference_pb2.EmbedRequest) -> Wish:
     )
 
 
+def most_tokens(sentences: Sequence[str], snapshot: Snapshot) -> int:
+    """Tokens that the sentences have at most: a token is a byte or more, and two special ones surround them."""
+    return sum(min(len(sentence.encode()) + 2, snapshot.text.max_tokens) for sentence in sentences)
+
+
 def check_dimensions(dimensions: int, snapshot: Snapshot) -> list[Violation]:
     """0 or 1 to the model's own number."""
     most = snapshot.manifest.dimensions

@@ -11,7 +11,7 @@ from polyhead.v1 import inference_pb2 as polyhead_pb2
 from server.models.manager import ModelManager
 from server.models.routing import Wish
 from server.rpc import requests
-from server.rpc.inference import InferenceServicer
+from server.rpc.inference import InferenceServicer, deadline_of
 from server.rpc.open_inference.outputs import infer_response, outputs_of, select_outputs
 from server.rpc.open_inference.text_input import BYTES, INPUT, sentences_of
 from server.rpc.open_inference.v2 import inference_pb2, inference_pb2_grpc
@@ -99,7 +99,7 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         snapshot = self._models.acquire(_wish(request.model_name, request.model_version, routing_key, encoder_id))
         requests.check_encoder(encoder_id, snapshot)
         outputs = select_outputs(request, snapshot)
-        answer = await self._inference.run(snapshot, sentences, truncation, context)
+        answer = await self._inference.run(snapshot, sentences, truncation, deadline_of(context))
         return infer_response(request, snapshot, outputs, answer)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import grpc
 
@@ -35,3 +36,12 @@ async def until_refused(channel: grpc.aio.Channel, version: int) -> str:
                 return refused.reason
         await asyncio.sleep(PAUSE_S)
     raise AssertionError(f"version {version} was never refused")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds."""
+    for _ in range(ATTEMPTS):
+        if condition():
+            return
+        await asyncio.sleep(PAUSE_S)
+    raise AssertionError("the condition never held")
