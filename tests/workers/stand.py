@@ -99,10 +99,10 @@ class Stand:
         self.workers.append(worker)
         return worker
 
-    def submit(self, plan: str, ring: bool = True) -> str:
+    def submit(self, plan: str, ring: bool = True, x_request_id: str = "") -> str:
         """Accept a job whose stand-in trainer follows `plan`."""
         spec = parse_spec({"tasks": [{"name": "mood", "labels": ["good", "bad"], "data": {"train": plan}}]})
-        job, _ = self.jobs.submit(new_id(), spec)
+        job, _ = self.jobs.submit(new_id(), spec, x_request_id)
         if ring:
             self.ring(job.job_id)
         return job.job_id

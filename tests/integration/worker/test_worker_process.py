@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,21 @@ def test_two_workers_share_the_jobs_and_do_each_once(stand: Stand) -> None:
         assert stand.kinds(job_id) == ["claim", "result"]
         assert (len(stand.versions_of(job_id)), len(stand.releases_of(job_id))) == (1, 1)
     assert stand.all_entries_dense()
+
+
+def test_log_of_the_worker_carries_the_request_id_of_the_call_that_brought_the_job(stand: Stand) -> None:
+    """One id leads from a client's complaint through the server to the worker, however long ago the call was."""
+    ids = {stand.submit("succeed", x_request_id=name): name for name in ("call-1", "call-2")}
+    stand.start_worker()
+    for job_id in ids:
+        stand.wait_until_released(job_id)
+    found = {}
+    stand.wait_until(lambda: stand.logs().count('"event": "attempt ended"') == 2)
+    for line in stand.logs().splitlines():
+        if '"event": "attempt ended"' in line:
+            entry = json.loads(line)
+            found[entry["job_id"]] = entry["x_request_id"]
+    assert found == ids
 
 
 def test_busy_worker_leaves_messages_to_an_idle_one(stand: Stand) -> None:
