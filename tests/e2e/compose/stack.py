@@ -45,13 +45,14 @@ class ComposeStack:
         self.password = secrets.token_hex(16)
         self.port = _free_port()
         self.target = f"127.0.0.1:{self.port}"
+        self.metrics_port = _free_port()
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("POLYHEAD_", "COMPOSE_"))
         }
         self._environment = inherited | {
             "POLYHEAD_ENV_FILE": os.devnull,
             "POLYHEAD_PORT": str(self.port),
-            "POLYHEAD_METRICS_PORT": str(_free_port()),
+            "POLYHEAD_METRICS_PORT": str(self.metrics_port),
             "POLYHEAD_TAG": TAG,
             "REDIS_PASSWORD": self.password,
             "DOCKER_BUILDKIT": "1",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -100,6 +101,12 @@ def test_up_on_an_empty_store_makes_every_service_healthy(stack: ComposeStack, c
     assert len(client.embed(SENTENCES).embeddings) == len(SENTENCES)
     with pytest.raises(FailedPreconditionError):
         client.predict(SENTENCES)
+
+
+def test_metrics_are_published_for_this_machine(stack: ComposeStack) -> None:
+    """A Prometheus beside the containers finds them without a change of the compose file."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.metrics_port}/metrics", timeout=60) as answer:
+        assert b"polyhead_compute_workers" in answer.read()
 
 
 @pytest.mark.parametrize("service", ["server", "worker", "redis"])

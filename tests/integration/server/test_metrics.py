@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -31,9 +32,14 @@ async def observed(store: FolderStore, valkey_url: str, tiny_base: Path) -> Asyn
         yield running
 
 
-async def scrape(server: RunningServer) -> Samples:
+def read_metrics(server: RunningServer) -> str:
     url = f"http://127.0.0.1:{server.application.metrics_port}/metrics"
-    text = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=60).read().decode())
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return str(answer.read().decode())
+
+
+async def scrape(server: RunningServer) -> Samples:
+    text = await asyncio.to_thread(read_metrics, server)
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -145,6 +151,16 @@ async def test_metrics_tell_which_version_serves_what_was_refused_and_who_answer
     assert value(samples, "polyhead_model_load_seconds_count") == 2
     assert value(samples, "polyhead_model_requests_total", version="1", route="stable") == 1
     assert value(samples, "polyhead_model_requests_total", version="2", route="stable") == 2
+
+
+async def test_metrics_are_those_of_the_documentation(observed: RunningServer) -> None:
+    """A dashboard is made from the page; what the page leaves out is never looked at."""
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
+    documented = {name.removesuffix("_total") for name in re.findall(r"^\| `(\w+)`", page, re.MULTILINE)}
+    text = await asyncio.to_thread(read_metrics, observed)
+    exposed = {family.name for family in text_string_to_metric_families(text)}
+    generic = ("process_", "python_")
+    assert {name.removesuffix("_created") for name in exposed if not name.startswith(generic)} == documented
 
 
 async def test_metrics_on_an_address_that_is_taken_stop_the_start_and_say_so(
