@@ -1,19 +1,10 @@
-"""`make bench`: all measurements, as a table and in build/bench/."""
+"""`make bench`: the serving figures that need no load generator, in about three minutes."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from benchmarks.report import publish
-from benchmarks.serving import measure
-
-
-def main() -> int:
-    print("measuring the server against sentence-transformers; about two minutes ...")
-    publish(measure(), Path("build/bench/serving.json"))
-    return 0
-
+from benchmarks.serving.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["--only", "lone", "peer", *sys.argv[1:]]))
