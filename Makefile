@@ -8,7 +8,7 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 EXTRAS := client,plot,embedded,server,worker,dev
 DATA   ?=
 
-.PHONY: help setup demo test lint check-proto unit compose-check proto bench lock clean
+.PHONY: help setup demo test lint check-proto unit compose-check proto bench bench-serving bench-training quality choice lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show what each target does
@@ -51,6 +51,18 @@ check-proto: setup
 
 bench: setup ## Measure against peers; prints a table
 	@$(BIN)/python -m benchmarks
+
+bench-serving: setup ## Measure the server against its raw engine, FIFO batches, overload, swaps (needs h2load)
+	@$(BIN)/python -m benchmarks.serving
+
+bench-training: setup ## Measure the trainer against the Hugging Face Trainer and naive loops (needs DATA_MIRROR)
+	@$(BIN)/python -m benchmarks.training
+
+quality: setup ## Train on TweetEval over three seeds and score its test files; hours (needs DATA_MIRROR)
+	@$(BIN)/python -m benchmarks.quality
+
+choice: setup ## Measure what to freeze, when to thaw, which rates; writes docs/results/choice.md (needs DATA_MIRROR)
+	@$(BIN)/python -m benchmarks.choice --write
 
 lock: ## Resolve pyproject.toml anew into constraints.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

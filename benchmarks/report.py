@@ -43,3 +43,11 @@ def publish(figures: list[Figure], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
     print(f"written to {path}")
+
+
+def write_table(page: Path, table: str) -> None:
+    """Put `table` between the two marks `<!-- table: ... -->` and `<!-- /table -->` of a page."""
+    head, begin, rest = page.read_text(encoding="utf-8").partition("<!-- table:")
+    mark, _, rest = rest.partition("-->\n")
+    _, end, tail = rest.partition("<!-- /table -->")
+    page.write_text(f"{head}{begin}{mark}-->\n{table}\n{end}{tail}", encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.choice.forgetting import sts_spearman
 from benchmarks.choice.variants import EPOCHS, ROWS, TASKS, VARIANTS, recipe
-from benchmarks.report import machine
+from benchmarks.report import machine, write_table
 from benchmarks.training.ours import ROOT, Trained, train
 from shared.base_model import DEFAULT_BASE_MODEL, load_base_model
 from shared.model_files import build_model, load_model
@@ -19,7 +19,6 @@ from shared.store.folder import open_store
 from shared.text import TextEncoder
 
 PAGE = ROOT / "docs" / "results" / "choice.md"
-_BEGIN, _END = "<!-- table: made by python -m benchmarks.choice -->", "<!-- /table -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     table = _table(lines, before, options.threads)
     print(table)
     if options.write:
-        head, _, rest = PAGE.read_text(encoding="utf-8").partition(_BEGIN)
-        PAGE.write_text(f"{head}{_BEGIN}\n{table}\n{_END}{rest.partition(_END)[2]}", encoding="utf-8")
+        write_table(PAGE, table)
     return 0
 
 

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.quality import rows, runs, table, testing
-from benchmarks.report import publish
+from benchmarks.report import publish, write_table
 from shared.base_model import DEFAULT_BASE_MODEL
+
+PAGE = runs.ROOT / "docs" / "results" / "quality.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", choices=("multi", "single", "both"), default="both", help="which trainings")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(runs.SEEDS))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: one per core")
+    parser.add_argument("--write", action="store_true", help="table: put it into docs/results/quality.md")
     parser.add_argument("--base-model", default=DEFAULT_BASE_MODEL, help="folder or hub id")
     return parser
 
@@ -62,6 +65,8 @@ def _test(options: argparse.Namespace, mirror: Path) -> None:
 def _table(options: argparse.Namespace, mirror: Path) -> None:
     tfidf = table.baselines(mirror)
     print(table.markdown(tfidf))
+    if options.write:
+        write_table(PAGE, table.markdown(tfidf))
     publish(table.figures(tfidf), Path("build/bench/quality.json"))
 
 
