@@ -26,7 +26,7 @@ from tests.published import TASKS, publish
 ROOT = Path(__file__).parents[2]
 PREDICT = "/polyhead.v1.InferenceService/Predict"
 #: Switched off: identical sentences computed once, since closed loops send the same bodies again and again.
-SETTINGS = {"SERVER_LOG_LEVEL": "WARNING", "SERVER_SHARE_IDENTICAL": "false"}
+SETTINGS = {"SERVER_LOG_LEVEL": "WARNING", "SERVER_DEDUPLICATE": "false"}
 
 
 @dataclass(frozen=True, slots=True)
