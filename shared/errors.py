@@ -14,7 +14,8 @@
     │   ├── CorruptArtifactError bytes, hashes, labels or probe outputs disagree with the manifest
     │   └── SchemaVersionError   a record of a version that this code does not know
     ├── BaseModelError           the base model cannot be resolved, read or verified
-    └── TrainingError            training itself failed (divergence, NaN)
+    └── TrainingError            training itself failed
+        └── DivergedError        the loss or a gradient is not finite, or the loss rose over its bound
 
 All take plain positional strings, so they survive pickling and serialisers.
 """
@@ -147,6 +148,12 @@ class BaseModelError(PolyheadError):
 
 
 class TrainingError(PolyheadError):
-    """Training itself failed, for example because the loss is not finite."""
+    """Training itself failed."""
 
     code = "TRAINING"
+
+
+class DivergedError(TrainingError):
+    """The loss or a gradient is not finite, or the loss rose over the bound that the spec allows."""
+
+    code = "DIVERGED"

@@ -31,6 +31,9 @@ class JobProgress(BaseModel):
     thawed: str = ""
     trainable_share: float = 0.0
     search: SearchProgress | None = None
+    resumed_at: int = 0
+    best_step: int = 0
+    best_value: float = 0.0
 
 
 class ProgressBoard:

@@ -26,6 +26,7 @@ from shared.redis_client import connect
 from shared.store.folder import FolderStore
 from shared.store.jobs import JobStore
 from worker.caretaker import Caretaker
+from worker.checkpoint_sweep import CheckpointSweep
 from worker.gate.rematch import REMATCH_COMMAND, Rematch, RematchInput
 from worker.hearing import Hearing
 from worker.heartbeat import Heartbeat
@@ -85,6 +86,7 @@ class WorkerProcess:
         self._caretaker = Caretaker(
             ledger,
             publisher,
+            CheckpointSweep(store),
             leases,
             self._doorbell,
             Heartbeat(self._redis, url, settings.worker_sweep_s),
@@ -144,6 +146,7 @@ def _trainer_settings(settings: WorkerSettings) -> TrainerSettings:
         threads=settings.num_threads,
         device=settings.worker_device,
         max_attempts=settings.worker_max_attempts,
+        checkpoint_s=settings.worker_checkpoint_s,
     )
 
 

@@ -1,4 +1,4 @@
-"""The caretaker: publishes what results still lack, and rings again for jobs that nobody works on.
+"""The caretaker: publishes what results still lack, rings again for jobs that nobody works on, tidies up.
 
 Owns two threads that work at start and every `sweep_s`. Whatever goes wrong with store or Redis is logged and tried
 again: they end only when the worker stops.
@@ -14,6 +14,7 @@ import structlog
 
 from shared.doorbell import Doorbell
 from shared.errors import PolyheadError
+from worker.checkpoint_sweep import CheckpointSweep
 from worker.hearing import Hearing
 from worker.heartbeat import Heartbeat
 from worker.job_ledger import JobLedger, OpenJob
@@ -31,6 +32,7 @@ class Caretaker:
         self,
         ledger: JobLedger,
         publisher: Publisher,
+        checkpoints: CheckpointSweep,
         leases: LeaseOffice,
         doorbell: Doorbell,
         heartbeat: Heartbeat,
@@ -44,7 +46,7 @@ class Caretaker:
         # Rolling forward lasts as long as a gate that runs again: the sign of life must not wait for it.
         self._threads = [
             self._thread("caretaker", heartbeat.beat, self.ring_for_waiting_jobs, hearing.check),
-            self._thread("roll-forward", publisher.roll_forward),
+            self._thread("roll-forward", publisher.roll_forward, checkpoints.sweep),
         ]
         self._sweep_s = sweep_s
         self._stop = stop

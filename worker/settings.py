@@ -34,6 +34,9 @@ class WorkerSettings(ProcessSettings):
     worker_max_attempts: Annotated[int, Field(ge=1)] = Field(
         3, description="Failures recorded by the trainer, after which a job has failed."
     )
+    worker_checkpoint_s: Annotated[float, Field(ge=0)] = Field(
+        60.0, description="Seconds of training between two checkpoints, from which a killed job goes on; 0: none."
+    )
     worker_threads: Annotated[int, Field(ge=0)] = Field(0, description="Threads of the trainer; 0: one a core.")
     worker_device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     worker_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")

@@ -103,6 +103,10 @@ def _details(progress: JobProgress) -> Iterator[str]:
         yield headline(progress.search)
     if progress.steps:
         yield f"step {progress.step}/{progress.steps}"
+    if progress.resumed_at:
+        yield f"resumed at step {progress.resumed_at}"
+    if progress.best_step:
+        yield f"best {progress.best_value:.3f} at step {progress.best_step}"
     if progress.thawed and progress.thawed != "everything":
         yield f"thawed: {progress.thawed} ({progress.trainable_share:.1%})"
     if progress.loss_by_task:

@@ -47,6 +47,9 @@ def _progress(message: training_pb2.JobProgress) -> results.JobProgress:
         thawed=message.thawed,
         trainable_share=message.trainable_share,
         search=_search(message.search) if message.HasField("search") else None,
+        resumed_at=message.resumed_at,
+        best_step=message.best_step,
+        best_value=message.best_value,
     )
 
 

@@ -59,6 +59,11 @@ class JobProgress:
     trainable_share: float = 0.0
     #: None for a job without a search.
     search: SearchProgress | None = None
+    #: The step that an interrupted training went on from; 0: it began at the beginning.
+    resumed_at: int = 0
+    #: With `stopping`: the best validation so far, after which step and how good; 0: none yet.
+    best_step: int = 0
+    best_value: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

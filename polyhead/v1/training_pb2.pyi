@@ -389,6 +389,27 @@ RELEASE_POLICY_HOLD: ReleasePolicy.ValueType  # 2
 """kept as a version, not released"""
 Global___ReleasePolicy: _TypeAlias = ReleasePolicy  # noqa: Y015
 
+class _StoppingEvery:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StoppingEveryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StoppingEvery.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STOPPING_EVERY_UNSPECIFIED: _StoppingEvery.ValueType  # 0
+    """as EPOCH"""
+    STOPPING_EVERY_EPOCH: _StoppingEvery.ValueType  # 1
+    STOPPING_EVERY_STEPS: _StoppingEvery.ValueType  # 2
+    """every `steps` steps"""
+
+class StoppingEvery(_StoppingEvery, metaclass=_StoppingEveryEnumTypeWrapper): ...
+
+STOPPING_EVERY_UNSPECIFIED: StoppingEvery.ValueType  # 0
+"""as EPOCH"""
+STOPPING_EVERY_EPOCH: StoppingEvery.ValueType  # 1
+STOPPING_EVERY_STEPS: StoppingEvery.ValueType  # 2
+"""every `steps` steps"""
+Global___StoppingEvery: _TypeAlias = StoppingEvery  # noqa: Y015
+
 class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -584,6 +605,8 @@ class JobSpec(_message.Message):
     GATE_FIELD_NUMBER: _builtins.int
     PUBLISH_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
+    STOPPING_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Truncation while training, in tokens. 0: the base model's own limit."""
     baselines: _builtins.bool
@@ -616,6 +639,12 @@ class JobSpec(_message.Message):
     def search(self) -> Global___SearchSpec:
         """Trials with other values of the fields above, of which the best is published. Unset: one training with these."""
 
+    @_builtins.property
+    def stopping(self) -> Global___StoppingSpec:
+        """Validation during training, with early stopping. Unset: train to the end and keep the last weights."""
+
+    @_builtins.property
+    def checkpoint(self) -> Global___CheckpointSpec: ...
     def __init__(
         self,
         *,
@@ -632,10 +661,12 @@ class JobSpec(_message.Message):
         gate: Global___GateSpec | None = ...,
         publish: Global___PublishSpec | None = ...,
         search: Global___SearchSpec | None = ...,
+        stopping: Global___StoppingSpec | None = ...,
+        checkpoint: Global___CheckpointSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baselines: _TypeAlias = _typing.Literal["baselines"]  # noqa: Y015
     _WhichOneofArgType__baselines: _TypeAlias = _typing.Literal["_baselines", b"_baselines"]  # noqa: Y015
@@ -1147,6 +1178,7 @@ class OptimizerSpec(_message.Message):
     PRECISION_FIELD_NUMBER: _builtins.int
     MIN_STEPS_FIELD_NUMBER: _builtins.int
     ACCUMULATE_FIELD_NUMBER: _builtins.int
+    MAX_LOSS_RATIO_FIELD_NUMBER: _builtins.int
     head_lr: _builtins.float
     """default 1e-4"""
     epochs: _builtins.int
@@ -1168,6 +1200,8 @@ class OptimizerSpec(_message.Message):
     """whole epochs are added until there are so many steps; default 0"""
     accumulate: _builtins.int
     """batches summed up for one step; default 1"""
+    max_loss_ratio: _builtins.float
+    """fail when the smoothed loss exceeds so many times its lowest; default 0: off"""
     def __init__(
         self,
         *,
@@ -1182,10 +1216,11 @@ class OptimizerSpec(_message.Message):
         precision: Global___Precision.ValueType = ...,
         min_steps: _builtins.int | None = ...,
         accumulate: _builtins.int | None = ...,
+        max_loss_ratio: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accumulate", b"_accumulate", "_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulate", b"accumulate", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "min_steps", b"min_steps", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accumulate", b"_accumulate", "_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_max_loss_ratio", b"_max_loss_ratio", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulate", b"accumulate", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "max_loss_ratio", b"max_loss_ratio", "min_steps", b"min_steps", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accumulate", b"_accumulate", "_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulate", b"accumulate", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "min_steps", b"min_steps", "precision", b"precision", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accumulate", b"_accumulate", "_clip", b"_clip", "_epochs", b"_epochs", "_head_lr", b"_head_lr", "_max_loss_ratio", b"_max_loss_ratio", "_min_steps", b"_min_steps", "_rows_per_batch", b"_rows_per_batch", "_seed", b"_seed", "_tokens_per_batch", b"_tokens_per_batch", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulate", b"accumulate", "clip", b"clip", "epochs", b"epochs", "head_lr", b"head_lr", "max_loss_ratio", b"max_loss_ratio", "min_steps", b"min_steps", "precision", b"precision", "rows_per_batch", b"rows_per_batch", "seed", b"seed", "tokens_per_batch", b"tokens_per_batch", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accumulate: _TypeAlias = _typing.Literal["accumulate"]  # noqa: Y015
     _WhichOneofArgType__accumulate: _TypeAlias = _typing.Literal["_accumulate", b"_accumulate"]  # noqa: Y015
@@ -1195,6 +1230,8 @@ class OptimizerSpec(_message.Message):
     _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
     _WhichOneofReturnType__head_lr: _TypeAlias = _typing.Literal["head_lr"]  # noqa: Y015
     _WhichOneofArgType__head_lr: _TypeAlias = _typing.Literal["_head_lr", b"_head_lr"]  # noqa: Y015
+    _WhichOneofReturnType__max_loss_ratio: _TypeAlias = _typing.Literal["max_loss_ratio"]  # noqa: Y015
+    _WhichOneofArgType__max_loss_ratio: _TypeAlias = _typing.Literal["_max_loss_ratio", b"_max_loss_ratio"]  # noqa: Y015
     _WhichOneofReturnType__min_steps: _TypeAlias = _typing.Literal["min_steps"]  # noqa: Y015
     _WhichOneofArgType__min_steps: _TypeAlias = _typing.Literal["_min_steps", b"_min_steps"]  # noqa: Y015
     _WhichOneofReturnType__rows_per_batch: _TypeAlias = _typing.Literal["rows_per_batch"]  # noqa: Y015
@@ -1215,6 +1252,8 @@ class OptimizerSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__head_lr) -> _WhichOneofReturnType__head_lr | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_loss_ratio) -> _WhichOneofReturnType__max_loss_ratio | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_steps) -> _WhichOneofReturnType__min_steps | None: ...
     @_typing.overload
@@ -1385,6 +1424,117 @@ class PublishSpec(_message.Message):
 Global___PublishSpec: _TypeAlias = PublishSpec  # noqa: Y015
 
 @_typing.final
+class StoppingMetric(_message.Message):
+    """One figure of one task's validation rows, and how much it counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    metric: _builtins.str
+    """macro_f1 (default), macro_recall, accuracy or cross_entropy, which counts with a minus."""
+    weight: _builtins.float
+    """default 1"""
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        metric: _builtins.str | None = ...,
+        weight: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "_weight", b"_weight", "metric", b"metric", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "_weight", b"_weight", "metric", b"metric", "task", b"task", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__metric: _TypeAlias = _typing.Literal["metric"]  # noqa: Y015
+    _WhichOneofArgType__metric: _TypeAlias = _typing.Literal["_metric", b"_metric"]  # noqa: Y015
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__metric) -> _WhichOneofReturnType__metric | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___StoppingMetric: _TypeAlias = StoppingMetric  # noqa: Y015
+
+@_typing.final
+class StoppingSpec(_message.Message):
+    """Early stopping on the weighted mean of `metrics`. The message being there turns it on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRICS_FIELD_NUMBER: _builtins.int
+    EVERY_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    PATIENCE_FIELD_NUMBER: _builtins.int
+    MIN_DELTA_FIELD_NUMBER: _builtins.int
+    RESTORE_BEST_FIELD_NUMBER: _builtins.int
+    every: Global___StoppingEvery.ValueType
+    steps: _builtins.int
+    patience: _builtins.int
+    """Stop after so many validations in a row that were no better; 0: never, only keep the best weights. Default 3."""
+    min_delta: _builtins.float
+    """Better means better by more than this; default 0."""
+    restore_best: _builtins.bool
+    """End with the weights of the best validation instead of the last ones; default true."""
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoppingMetric]:
+        """Empty: macro_f1 of every task, each counting the same."""
+
+    def __init__(
+        self,
+        *,
+        metrics: _abc.Iterable[Global___StoppingMetric] | None = ...,
+        every: Global___StoppingEvery.ValueType = ...,
+        steps: _builtins.int = ...,
+        patience: _builtins.int | None = ...,
+        min_delta: _builtins.float | None = ...,
+        restore_best: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_delta", b"_min_delta", "_patience", b"_patience", "_restore_best", b"_restore_best", "min_delta", b"min_delta", "patience", b"patience", "restore_best", b"restore_best"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_delta", b"_min_delta", "_patience", b"_patience", "_restore_best", b"_restore_best", "every", b"every", "metrics", b"metrics", "min_delta", b"min_delta", "patience", b"patience", "restore_best", b"restore_best", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_delta: _TypeAlias = _typing.Literal["min_delta"]  # noqa: Y015
+    _WhichOneofArgType__min_delta: _TypeAlias = _typing.Literal["_min_delta", b"_min_delta"]  # noqa: Y015
+    _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
+    _WhichOneofArgType__patience: _TypeAlias = _typing.Literal["_patience", b"_patience"]  # noqa: Y015
+    _WhichOneofReturnType__restore_best: _TypeAlias = _typing.Literal["restore_best"]  # noqa: Y015
+    _WhichOneofArgType__restore_best: _TypeAlias = _typing.Literal["_restore_best", b"_restore_best"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_delta) -> _WhichOneofReturnType__min_delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__restore_best) -> _WhichOneofReturnType__restore_best | None: ...
+
+Global___StoppingSpec: _TypeAlias = StoppingSpec  # noqa: Y015
+
+@_typing.final
+class CheckpointSpec(_message.Message):
+    """The full state of a training, from which a job goes on that was interrupted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVERY_STEPS_FIELD_NUMBER: _builtins.int
+    every_steps: _builtins.int
+    """Save after every so many steps. 0: as often as the worker's setting says."""
+    def __init__(
+        self,
+        *,
+        every_steps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["every_steps", b"every_steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckpointSpec: _TypeAlias = CheckpointSpec  # noqa: Y015
+
+@_typing.final
 class Job(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1497,6 +1647,9 @@ class JobProgress(_message.Message):
     THAWED_FIELD_NUMBER: _builtins.int
     TRAINABLE_SHARE_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
+    RESUMED_AT_FIELD_NUMBER: _builtins.int
+    BEST_STEP_FIELD_NUMBER: _builtins.int
+    BEST_VALUE_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     """What the worker does now: `reading data`, `loading model`, `encoding` (with a frozen encoder), `training`,
     `evaluating`, `baselines`, `judging` (against the served version), `saving`.
@@ -1510,6 +1663,11 @@ class JobProgress(_message.Message):
     """What is trained now: `everything`, `layer.4 and above`, `heads`. Set while training."""
     trainable_share: _builtins.float
     """Share of the model's parameters that are trained now, 0 to 1."""
+    resumed_at: _builtins.int
+    """The step that an interrupted training went on from; 0: it began at the beginning."""
+    best_step: _builtins.int
+    """With `stopping`: the best validation so far, after which step and how good; 0: none yet."""
+    best_value: _builtins.float
     @_builtins.property
     def loss_by_task(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...
     @_builtins.property
@@ -1527,10 +1685,13 @@ class JobProgress(_message.Message):
         thawed: _builtins.str = ...,
         trainable_share: _builtins.float = ...,
         search: Global___SearchProgress | None = ...,
+        resumed_at: _builtins.int = ...,
+        best_step: _builtins.int = ...,
+        best_value: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "eta_s", b"eta_s", "examples_per_s", b"examples_per_s", "loss_by_task", b"loss_by_task", "search", b"search", "stage", b"stage", "step", b"step", "steps", b"steps", "thawed", b"thawed", "trainable_share", b"trainable_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_step", b"best_step", "best_value", b"best_value", "epoch", b"epoch", "eta_s", b"eta_s", "examples_per_s", b"examples_per_s", "loss_by_task", b"loss_by_task", "resumed_at", b"resumed_at", "search", b"search", "stage", b"stage", "step", b"step", "steps", b"steps", "thawed", b"thawed", "trainable_share", b"trainable_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1639,7 +1800,7 @@ class JobError(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """INVALID_DATA, TRAINING, BASE_MODEL, ..."""
+    """INVALID_DATA, DIVERGED, BASE_MODEL, ..."""
     message: _builtins.str
     def __init__(
         self,

@@ -26,6 +26,7 @@ STATUS_OF: dict[type[errors.PolyheadError], grpc.StatusCode] = {
     errors.SchemaVersionError: grpc.StatusCode.UNAVAILABLE,
     errors.BaseModelError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.TrainingError: grpc.StatusCode.INTERNAL,
+    errors.DivergedError: grpc.StatusCode.INTERNAL,
 }
 
 #: Where clients of all languages look for a google.rpc.Status.

@@ -5,6 +5,7 @@ names and defaults are the recipe format, the stored `jobs/<id>/spec.json` and (
 """
 
 from shared.spec.caching import CacheSpec
+from shared.spec.checkpointing import CheckpointSpec
 from shared.spec.data import DataSpec, SplitSpec
 from shared.spec.freezing import FreezeSpec, GradualSpec
 from shared.spec.gating import GateSpec, PublishSpec
@@ -16,10 +17,12 @@ from shared.spec.part import Label, Name
 from shared.spec.rates import LayerwiseSpec
 from shared.spec.sampling import SamplingSpec
 from shared.spec.searching import SearchParameter, SearchSpec
+from shared.spec.stopping import StoppingMetric, StoppingSpec
 from shared.spec.tasks import TaskSpec
 
 __all__ = [
     "CacheSpec",
+    "CheckpointSpec",
     "DataSpec",
     "FreezeSpec",
     "GateSpec",
@@ -35,6 +38,8 @@ __all__ = [
     "SearchParameter",
     "SearchSpec",
     "SplitSpec",
+    "StoppingMetric",
+    "StoppingSpec",
     "TaskSpec",
     "misfits",
     "parse_spec",

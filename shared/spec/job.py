@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.errors import Violation
 from shared.spec.caching import CacheSpec
+from shared.spec.checkpointing import CheckpointSpec
 from shared.spec.data import SplitSpec
 from shared.spec.freezing import FreezeSpec, freeze_misfits
 from shared.spec.gating import GateSpec, PublishSpec, gate_misfits
@@ -18,6 +19,7 @@ from shared.spec.part import SpecPart, sequence
 from shared.spec.rates import LayerwiseSpec, rate_misfits
 from shared.spec.sampling import SamplingSpec, sampling_misfits
 from shared.spec.searching import SearchSpec
+from shared.spec.stopping import StoppingSpec, stopping_misfits
 from shared.spec.tasks import TaskSpec, task_misfits
 
 
@@ -41,6 +43,9 @@ class JobSpec(SpecPart):
     publish: PublishSpec = PublishSpec()
     #: Trials with other values of the fields above; None: one training with these.
     search: SearchSpec | None = None
+    #: Validation during training, with early stopping; None: train to the end and keep the last weights.
+    stopping: StoppingSpec | None = None
+    checkpoint: CheckpointSpec = CheckpointSpec()
 
     @field_validator("max_tokens")
     @classmethod
@@ -79,6 +84,9 @@ def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
     gate = body.get("gate")
     if isinstance(gate, Mapping):
         yield from gate_misfits(gate, names)
+    stopping = body.get("stopping")
+    if isinstance(stopping, Mapping):
+        yield from stopping_misfits(stopping, tasks)
 
 
 def summary(violations: Iterable[Violation]) -> str:

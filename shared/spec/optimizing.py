@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.spec.part import SpecPart
 
@@ -26,6 +26,15 @@ class OptimizerSpec(SpecPart):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     #: Largest gradient norm; 0 does not clip.
     clip: Annotated[float, Field(ge=0)] = 1.0
+    #: Fail when the smoothed loss exceeds so many times the lowest it had; 0: only when it is not finite.
+    max_loss_ratio: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 13
     #: auto: bfloat16 where the device computes it natively, else float32.
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    @field_validator("max_loss_ratio")
+    @classmethod
+    def _more_than_the_lowest(cls, value: float) -> float:
+        if 0 < value <= 1:
+            raise ValueError("must be more than 1, since it is a multiple of the lowest loss; 0 turns it off")
+        return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -92,6 +93,23 @@ class FolderStore:
             _fsync_folder(target.parent)
         except OSError as error:
             raise StoreError(f"cannot write {key}: {error.strerror}") from error
+
+    def remove(self, prefix: str) -> None:
+        """Delete everything below `prefix`, if there is anything; manifests first, so what is half gone is incomplete.
+
+        Raises:
+            StoreError: if something cannot be deleted.
+        """
+        folder = self.path(prefix)
+        try:
+            for manifest in folder.glob("**/manifest.json"):
+                manifest.unlink(missing_ok=True)
+            shutil.rmtree(folder)
+        except FileNotFoundError:  # nothing there, or somebody else is deleting it too
+            if folder.exists():
+                self.remove(prefix)
+        except OSError as error:
+            raise StoreError(f"cannot remove {prefix}: {error.strerror}") from error
 
     def _write_temporary(self, target: Path, body: bytes) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)

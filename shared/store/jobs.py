@@ -10,13 +10,14 @@ one a wish is recorded beside the log, which its worker obeys, as does whoever w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
 from shared.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from shared.spec import JobSpec
+from shared.store.checkpoints import Checkpoints
 from shared.store.folder import FolderStore, KeyMissingError
 from shared.store.log import DenseLog
 from shared.store.records import Record, create_record
@@ -41,6 +42,13 @@ class SpecRecord(Record):
 
 class CancelRecord(Record):
     """jobs/<job_id>/cancel.json: somebody wishes that a running job ends."""
+
+
+class DataRecord(Record):
+    """jobs/<job_id>/data.json: what the first attempt read."""
+
+    #: Task -> file -> hash.
+    sha256: dict[str, dict[str, str]]
 
 
 class JobEntry(Record):
@@ -162,6 +170,16 @@ class JobStore:
     def is_cancel_requested(self, job_id: str) -> bool:
         """Whether somebody wished for the job's end while it ran."""
         return self._store.exists(_cancel_key(job_id))
+
+    def record_data(self, job_id: str, sha256: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+        """Record what an attempt has read, if it is the first; return what the first one has read."""
+        key = f"jobs/{job_id}/data.json"
+        record = DataRecord(sha256={task: dict(files) for task, files in sha256.items()})
+        create_record(self._store, key, record)
+        return DataRecord.from_bytes(self._store.get(key), key).sha256
+
+    def checkpoints(self, job_id: str) -> Checkpoints:
+        return Checkpoints(self._store, job_id)
 
     def job_ids(self) -> Sequence[str]:
         """Ids of all accepted jobs, in no meaningful order."""

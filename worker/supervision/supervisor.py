@@ -49,6 +49,7 @@ class TrainerSettings:
     threads: int
     device: str
     max_attempts: int
+    checkpoint_s: float = 0.0
 
 
 class Supervisor:
@@ -138,6 +139,7 @@ class Supervisor:
             data_roots=settings.data_roots,
             threads=settings.threads,
             device=settings.device,
+            checkpoint_s=settings.checkpoint_s,
         )
         attempt = Attempt(
             work,
@@ -153,8 +155,16 @@ class Supervisor:
         entry = self._entry(job_id, outcome, log)
         if self._record(log, claim, entry, job_id) and entry.kind == "result":
             self._roll_forward()
+            self._drop_checkpoints(job_id)
             return False
         return entry.kind == "failure"
+
+    def _drop_checkpoints(self, job_id: str) -> None:
+        """Nobody goes on from them any more; what cannot be deleted now is left to a later start of a worker."""
+        try:
+            self._jobs.checkpoints(job_id).remove_all()
+        except StoreError as error:
+            _log.warning("checkpoints of a finished job are left", job_id=job_id, reason=str(error))
 
     def _claim(self, job_id: str, log: DenseLog[JobEntry]) -> int | None:
         """Append a claim; None if the job is finished, cancelled or has no attempt left.

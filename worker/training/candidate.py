@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from shared.spec import JobSpec
+from worker.training.checkpointing import CheckpointKeeper
 from worker.training.fitting import fit
 from worker.training.freezing import count_parameters
 from worker.training.precision import choose_compute
@@ -39,15 +40,15 @@ class Candidate:
             "device": str(self.compute.device),
         }
 
-    def fit(self, on_epoch: Callable[[int], None] | None = None) -> None:
-        """Train in place; `on_epoch`: see worker.training.fitting.
+    def fit(self, on_epoch: Callable[[int], None] | None = None, keeper: CheckpointKeeper | None = None) -> None:
+        """Train in place; `on_epoch` and `keeper`: see worker.training.fitting.
 
         Raises:
             TrainingError: if training diverges.
         """
         trained: dict[str, Any] = {"epochs": 0, "steps": 0}
         if self._groups:
-            trained = fit(self.prepared, self._groups, self.spec, self.compute, self._progress, on_epoch)
+            trained = fit(self.prepared, self._groups, self.spec, self.compute, self._progress, on_epoch, keeper)
         self.report |= trained
 
     def weights(self) -> dict[str, Tensor]:

@@ -5,14 +5,16 @@ Owns what progress and report say of stages. Runs in the trainer's main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared.plan import depth_name, stage_name
 from shared.spec import JobSpec
+from worker.training.checkpointing import CheckpointKeeper
 from worker.training.freezing import count_parameters, enter_train_mode
 from worker.training.layers import num_layers
 from worker.training.loop import StepDone, TrainingLoop
+from worker.training.monitor import Monitor
 from worker.training.precision import Compute
 from worker.training.preparation import Prepared
 from worker.training.progress import ProgressReporter
@@ -29,38 +31,42 @@ def fit(
     compute: Compute,
     progress: ProgressReporter,
     on_epoch: Callable[[int], None] | None = None,
+    keeper: CheckpointKeeper | None = None,
 ) -> dict[str, Any]:
-    """Train in place; how long it was and what was trained when, for the report.
+    """Train in place; how long it was, what was trained when and how it went, for the report.
 
     `on_epoch` hears how many epochs are done after each but the last; it may use the model, also in eval mode.
+    `keeper` saves the training's state, and knows where an interrupted one goes on.
 
     Raises:
-        TrainingError: if training diverges.
+        DivergedError: if training diverges.
     """
     corpus = prepared.corpora.train
     loop = TrainingLoop(prepared.model, corpus, groups, spec, compute)
     log = _StageLog(prepared, loop)
-    rows_left = loop.plan.num_rows
-
+    monitor = Monitor(prepared, groups, loop, spec, compute, progress, keeper, {"stages": log})
+    first_step = monitor.begin()
     sources = StageSources(prepared.model, corpus, compute, spec.cache.mib)
 
     def on_stage(stage: TrainingStage) -> VectorSource:
         draws = loop.plan.num_rows * (stage.end - stage.first) / loop.plan.steps
         vectors = sources.enter(stage, draws, progress)
-        progress.start("training", steps=loop.plan.steps, num_examples=rows_left, done=stage.first)
+        rows_left = loop.plan.num_rows - monitor.rows
+        progress.start("training", steps=loop.plan.steps, num_examples=rows_left, done=max(stage.first, first_step))
         progress.tell_thawed(*log.enter(stage))
         return vectors
 
-    def on_step(done: StepDone) -> None:
-        nonlocal rows_left
-        rows_left -= done.rows
+    def on_step(done: StepDone) -> bool:
+        must_stop = monitor.after(done)
         progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
         if on_epoch is not None and done.epoch.is_integer() and done.epoch < loop.plan.epochs:
             on_epoch(int(done.epoch))
             enter_train_mode(prepared.model)
+        return must_stop
 
-    loop.run(on_stage, on_step)
-    return {"epochs": loop.plan.epochs, "steps": loop.plan.steps, **log.describe(), "cache": sources.describe()}
+    loop.run(on_stage, on_step, first_step)
+    shape = {"epochs": loop.plan.epochs, "steps": loop.plan.steps}
+    return {**shape, **log.describe(), "cache": sources.describe(), **monitor.end()}
 
 
 class _StageLog:
@@ -78,9 +84,16 @@ class _StageLog:
         trainable, total = count_parameters(self._model)
         share = round(trainable / total, 6)
         row = {"first_step": stage.first + 1, "last_step": stage.end, "trained": name}
-        self._entered.append({**row, "trainable_parameters": trainable, "trainable_share": share})
+        if all(there["first_step"] != row["first_step"] for there in self._entered):  # a resumed training enters again
+            self._entered.append({**row, "trainable_parameters": trainable, "trainable_share": share})
         return name, share
 
     def describe(self) -> dict[str, Any]:
         not_reached = [depth_name(depth) for depth in self._thawing.not_reached]
         return {"stages": self._entered, **({"stages_not_reached": not_reached} if not_reached else {})}
+
+    def state(self) -> dict[str, Any]:
+        return {"entered": list(self._entered)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._entered = list(state["entered"])

@@ -21,6 +21,8 @@ from worker.gate.verdict import REPORT_KEY, Verdict
 from worker.training.artifact import describe_data, save_artifact
 from worker.training.baselines import C_GRID
 from worker.training.candidate import Candidate
+from worker.training.checkpointing import CheckpointKeeper
+from worker.training.data_record import require_recorded
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
 from worker.training.preparation import Preparation, read_data
 from worker.training.progress import ProgressReporter
@@ -36,10 +38,13 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
         PolyheadError: if spec, data, base model or store cannot be used, or training diverges.
     """
     store = open_store(work.store_url)
-    spec = JobStore(store).get(work.job_id).accepted.spec
+    jobs = JobStore(store)
+    spec = jobs.get(work.job_id).accepted.spec
     teller = SearchTeller(emit)
     progress = ProgressReporter(teller.emit)
     data = read_data(spec, [Path(root) for root in work.data_roots], progress)
+    data_sha256 = {task.name: dict(of_task.sha256) for task, of_task in zip(spec.tasks, data, strict=True)}
+    require_recorded(data_sha256, jobs.record_data(work.job_id, data_sha256))
     preparation = Preparation(work.base_model, data, progress)
 
     def prepare(spec: JobSpec) -> Candidate:
@@ -48,7 +53,9 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     report: dict[str, Any] = {"data": describe_data([task.name for task in spec.tasks], data)}
     if spec.search is None:
         candidate = prepare(spec)
-        candidate.fit()
+        checkpoints = jobs.checkpoints(work.job_id)
+        with CheckpointKeeper(checkpoints, work.claim, spec.checkpoint, work.checkpoint_s, data_sha256) as keeper:
+            candidate.fit(keeper=keeper)
     else:
         found = search(spec, trials_log(store, work.job_id), prepare, teller.tell)
         report["search"] = found.report

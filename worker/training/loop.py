@@ -12,19 +12,21 @@ and k.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from shared.errors import TrainingError
+from shared.errors import DivergedError
 from shared.model import MultiTaskModel
 from shared.spec import JobSpec
 from worker.training.corpus import Corpus
+from worker.training.divergence import ADVICE
 from worker.training.freezing import enter_train_mode
 from worker.training.layers import num_layers
 from worker.training.loss import BatchLoss, TaskMeans
-from worker.training.optimization import ADVICE, Optimization
+from worker.training.optimization import Optimization
 from worker.training.precision import Compute
 from worker.training.rates import RateGroup
 from worker.training.steps import Step, StepPlan
@@ -34,12 +36,18 @@ from worker.training.vectors import VectorSource
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """Told after each step. `epoch`: how many are done; losses are means since the running one began, in nats."""
+    """Told after each step. `epoch`: how many are done; losses are in nats."""
 
     epoch: float
     rows: int
+    #: Means since the running epoch began.
     loss_by_task: dict[str, float]
+    #: Counted from 0.
     step: int
+    #: What was minimised in this step.
+    loss: float
+    #: Of this step: the sum of each task's losses, and of how many rows.
+    losses: dict[str, tuple[float, int]]
 
 
 class TrainingLoop:
@@ -55,43 +63,64 @@ class TrainingLoop:
         self.plan = StepPlan(corpus, spec)
         self.thawing: Thawing = resolve_thawing(spec.freeze, num_layers(model.encoder), self.plan)
         self.optimization = Optimization(groups, spec, self.plan.steps, self.thawing)
+        self._means, self._epoch = TaskMeans(model), -1
 
     def run(
         self,
         vectors: Callable[[TrainingStage], VectorSource],
-        on_step: Callable[[StepDone], None],
+        on_step: Callable[[StepDone], bool | None],
         first_step: int = 0,
     ) -> None:
-        """Train from `first_step` to the end; `vectors` is asked once for each stage, after the stage's freezing.
+        """Train from `first_step` on; `vectors` is asked once for each stage, after the stage's freezing.
+
+        It ends after the last step, or when `on_step` returns True. Going on from an interrupted training takes its
+        weights, its optimizer's state, and `restore`.
 
         Raises:
-            TrainingError: if a loss or a gradient is not finite.
+            DivergedError: if a loss or a gradient is not finite.
         """
         stage: TrainingStage | None = None
-        means, epoch = TaskMeans(self._model), -1
         for step in self.plan.steps_from(first_step):
             if self.thawing.at(step.number) is not stage:
                 stage = self.thawing.at(step.number)
                 self._enter(stage)
                 source = vectors(stage)
                 enter_train_mode(self._model)  # `vectors` may have computed with the model in eval mode
-            if step.epoch != epoch:
-                means, epoch = TaskMeans(self._model), step.epoch
-            self._train(step, source, means)
-            on_step(StepDone(step.epochs_done, step.num_rows, means.values(), step.number))
+            if step.epoch != self._epoch:
+                self._means, self._epoch = TaskMeans(self._model), step.epoch
+            own = TaskMeans(self._model)
+            loss = self._train(step, source, own)
+            self._means.include(own)
+            done = StepDone(
+                step.epochs_done, step.num_rows, self._means.values(), step.number, loss=loss, losses=own.sums()
+            )
+            if on_step(done):
+                return
+
+    def state(self) -> dict[str, Any]:
+        """What goes into progress only: weights and moments are the caller's to save."""
+        return {"epoch": self._epoch, "means": self._means.sums()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._epoch, self._means = state["epoch"], TaskMeans(self._model, state["means"])
 
     def _enter(self, stage: TrainingStage) -> None:
         for group in self._groups:
             for parameter in group.parameters.values():
                 parameter.requires_grad_(group.depth >= stage.lowest)
 
-    def _train(self, step: Step, vectors: VectorSource, means: TaskMeans) -> None:
+    def _train(self, step: Step, vectors: VectorSource, means: TaskMeans) -> float:
+        """One step; its loss."""
         torch.manual_seed((self._seed << 32) + step.number)
+        total = 0.0
         for batch in step.batches:
             loss = self._loss.sum(vectors(batch), batch, means) / step.num_rows
-            if not math.isfinite(loss.item()):
-                raise TrainingError(
-                    f"the loss is {loss.item()} in step {step.number + 1} of {self.plan.steps}; {ADVICE}"
+            total += loss.item()
+            if not math.isfinite(total):
+                raise DivergedError(
+                    f"the loss is {loss.item()} in step {step.number + 1} of {self.plan.steps}{means.culprit()}; "
+                    f"the largest rate is {max(self.optimization.rates(step.number)):.3g}; {ADVICE}"
                 )
             loss.backward()  # type: ignore[no-untyped-call]
         self.optimization.update(step.number)
+        return total

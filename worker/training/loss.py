@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -12,19 +15,34 @@ from worker.training.corpus import Corpus, Indices
 
 
 class TaskMeans:
-    """Mean loss of each task since the epoch began, in nats."""
+    """Mean loss of each task over some rows, in nats."""
 
-    def __init__(self, model: MultiTaskModel) -> None:
+    def __init__(self, model: MultiTaskModel, sums: Mapping[str, Sequence[float]] | None = None) -> None:
+        """`sums`: what `sums()` of another one said, to go on from."""
         self._names = [task.name for task in model.tasks]
-        self._sums = [0.0] * len(self._names)
-        self._rows = [0] * len(self._names)
+        known = [(sums or {}).get(name, (0.0, 0)) for name in self._names]
+        self._sums = [float(loss_sum) for loss_sum, _ in known]
+        self._rows = [int(rows) for _, rows in known]
 
     def add(self, task: int, loss_sum: float, rows: int) -> None:
         self._sums[task] += loss_sum
         self._rows[task] += rows
 
     def values(self) -> dict[str, float]:
-        return {n: s / r for n, s, r in zip(self._names, self._sums, self._rows, strict=True) if r}
+        return {name: loss_sum / rows for name, (loss_sum, rows) in self.sums().items()}
+
+    def sums(self) -> dict[str, tuple[float, int]]:
+        """The sum of each task's losses, and of how many rows; tasks without rows are left out."""
+        return {n: (s, r) for n, s, r in zip(self._names, self._sums, self._rows, strict=True) if r}
+
+    def include(self, other: TaskMeans) -> None:
+        for number in range(len(self._names)):
+            self.add(number, other._sums[number], other._rows[number])
+
+    def culprit(self) -> str:
+        """` (task NAME)` for the tasks whose loss is not finite; nothing if there is none."""
+        names = [name for name, (loss_sum, _) in self.sums().items() if not math.isfinite(loss_sum)]
+        return f" (task {', '.join(names)})" if names else ""
 
 
 class BatchLoss:

@@ -10,13 +10,12 @@ import math
 import torch
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from shared.errors import TrainingError
+from shared.errors import DivergedError
 from shared.spec import JobSpec
+from worker.training.divergence import ADVICE
 from worker.training.rates import RateGroup
 from worker.training.schedule import rate_factor, thaw_factor
 from worker.training.thawing import Thawing
-
-ADVICE = "lower optimizer.head_lr and layerwise_lr.base_lr, or raise optimizer.warmup"
 
 
 class Optimization:
@@ -37,7 +36,7 @@ class Optimization:
         """Change the weights by the gradients that they hold, and drop these.
 
         Raises:
-            TrainingError: if a gradient is not finite.
+            DivergedError: if a gradient is not finite.
         """
         for settings, rate in zip(self.optimizer.param_groups, self.rates(step), strict=True):
             settings["lr"] = rate
@@ -60,6 +59,17 @@ class Optimization:
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = get_total_norm(gradients)
         if not math.isfinite(norm.item()):
-            raise TrainingError(f"the gradient's norm is {norm.item()} in step {step + 1} of {self._steps}; {ADVICE}")
+            raise DivergedError(
+                f"the gradient's norm is {norm.item()} in step {step + 1} of {self._steps}{self._culprit()}; "
+                f"the largest rate is {max(self.rates(step)):.3g}; {ADVICE}"
+            )
         if 0 < self._spec.optimizer.clip < norm.item():
             clip_grads_with_norm_(self._parameters, self._spec.optimizer.clip, norm)
+
+    def _culprit(self) -> str:
+        """` (first in GROUP)` of the groups whose gradient is not finite."""
+        for group in self._groups:
+            gradients = [parameter.grad for parameter in group.parameters.values() if parameter.grad is not None]
+            if gradients and not math.isfinite(get_total_norm(gradients).item()):
+                return f" (first in {group.name})"
+        return ""

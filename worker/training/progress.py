@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from worker.training.protocol import Progress, Stage
 
@@ -27,6 +28,7 @@ class ProgressReporter:
         self._began_at = self._told_at = clock()
         self._began: dict[Stage, float] = {}
         self._thawed, self._trainable_share = "", 0.0
+        self._course: dict[str, int | float] = {}
         #: Seconds that each finished stage took; those of one that was entered again are added up.
         self.seconds: dict[str, float] = {}
 
@@ -38,16 +40,32 @@ class ProgressReporter:
         self._num_examples, self._examples_done = num_examples, 0
         self._began_at = self._told_at = self._clock()
         self._began[stage] = self._began_at
-        self._emit(Progress(stage=stage, step=done, steps=steps))
+        self._emit(Progress(stage=stage, step=done, steps=steps, **self._of_course()))
 
     def tell_thawed(self, thawed: str, trainable_share: float) -> None:
         """Say what is trained from now on, in this report and in all of this stage."""
         self._thawed, self._trainable_share = thawed, trainable_share
         self._emit(
             Progress(
-                stage=self._stage, step=self._step, steps=self._steps, thawed=thawed, trainable_share=trainable_share
+                stage=self._stage,
+                step=self._step,
+                steps=self._steps,
+                thawed=thawed,
+                trainable_share=trainable_share,
+                **self._of_course(),
             )
         )
+
+    def tell_resumed(self, step: int) -> None:
+        """From now on reports say that training went on from `step`."""
+        self._course["resumed_at"] = step
+
+    def tell_best(self, step: int, value: float) -> None:
+        """From now on reports name the best validation."""
+        self._course |= {"best_step": step, "best_value": round(value, 6)}
+
+    def _of_course(self) -> dict[str, Any]:
+        return self._course if self._stage == "training" else {}
 
     def advance(
         self, steps: int = 1, examples: int = 0, epoch: float = 0.0, losses: dict[str, float] | None = None
@@ -73,6 +91,7 @@ class ProgressReporter:
                 eta_s=round(left / examples_per_s, 1) if examples_per_s else 0.0,
                 thawed=self._thawed,
                 trainable_share=self._trainable_share,
+                **self._of_course(),
             )
         )
 

@@ -45,6 +45,8 @@ class TrainerInput(_Message):
     data_roots: tuple[str, ...]
     #: Threads of torch and of the numeric libraries. Equal seeds give equal weights only with equal threads.
     threads: Annotated[int, Field(ge=1)] = 1
+    #: Seconds of training between two checkpoints; 0: none, unless the spec names steps.
+    checkpoint_s: Annotated[float, Field(ge=0)] = 0.0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
 
     @classmethod
@@ -75,6 +77,11 @@ class Progress(_Message):
     trainable_share: float = 0.0
     #: Where the search stands of which this is a trial; None without one.
     search: SearchProgress | None = None
+    #: The step that an interrupted training went on from; 0: none.
+    resumed_at: int = 0
+    #: The best validation so far, after which step; 0: none yet.
+    best_step: int = 0
+    best_value: float = 0.0
 
 
 class Result(_Message):

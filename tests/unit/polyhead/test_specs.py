@@ -50,12 +50,22 @@ FULL_SPEC: dict[str, Any] = {
         "seed": 0,
         "precision": "bfloat16",
         "min_steps": 200,
+        "max_loss_ratio": 10.0,
         "accumulate": 4,
     },
     "sampling": {"within": "class_balanced", "across": "temperature", "temperature": 3.0, "mixing": "one_task"},
     "split": {"validation": 0.2, "test": 0.15, "seed": 7},
     "max_tokens": 64,
     "baselines": False,
+    "stopping": {
+        "metrics": [{"task": "sentiment", "metric": "accuracy", "weight": 2.0}],
+        "every": "steps",
+        "steps": 50,
+        "patience": 0,
+        "min_delta": 0.001,
+        "restore_best": False,
+    },
+    "checkpoint": {"every_steps": 20},
     "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.1, "targets": ["query", "attention.output.dense"]},
     "cache": {"mib": 64},
     "gate": {
@@ -97,7 +107,18 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
     assert set(FULL_SPEC) == _fields(training_pb2.JobSpec.DESCRIPTOR)
     assert set(FULL_SPEC["tasks"][0]) == _fields(training_pb2.TaskSpec.DESCRIPTOR)
     assert set(FULL_SPEC["tasks"][0]["data"]) == _fields(training_pb2.DataSpec.DESCRIPTOR)
-    for name in ("freeze", "layerwise_lr", "optimizer", "sampling", "split", "lora", "cache", "search"):
+    for name in (
+        "freeze",
+        "layerwise_lr",
+        "optimizer",
+        "sampling",
+        "split",
+        "lora",
+        "cache",
+        "search",
+        "stopping",
+        "checkpoint",
+    ):
         kind = training_pb2.JobSpec.DESCRIPTOR.fields_by_name[name].message_type
         assert kind is not None
         assert set(FULL_SPEC[name]) == _fields(kind)

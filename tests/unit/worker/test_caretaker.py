@@ -14,6 +14,7 @@ from shared.store.folder import FolderStore
 from shared.store.jobs import JobEntry
 from tests.workers.stand import Stand
 from worker.caretaker import Caretaker
+from worker.checkpoint_sweep import CheckpointSweep
 from worker.hearing import Hearing
 from worker.heartbeat import Heartbeat
 from worker.job_ledger import JobLedger
@@ -50,6 +51,7 @@ class Care:
         self.caretaker = Caretaker(
             ledger,
             Publisher(self.store, ledger, lambda job_id: None),
+            CheckpointSweep(self.store),
             self.leases,
             self.doorbell,
             Heartbeat(self.client, stand.redis_url, SWEEP_S),

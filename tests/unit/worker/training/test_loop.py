@@ -172,7 +172,9 @@ def test_loop_with_a_loss_that_is_not_finite_fails_and_says_where(tiny_base: Pat
     """A diverged model must never be saved, let alone published."""
     spec = _spec(epochs=1)
     model = _model(tiny_base, spec)
-    with pytest.raises(TrainingError, match=r"the loss is nan in step 1 of \d+; lower optimizer.head_lr"):
+    with pytest.raises(
+        TrainingError, match=r"the loss is nan in step 1 of \d+ \(task mood, topic\); the largest rate is 0.01; lower"
+    ):
         _train(model, corpus, spec, vectors=lambda batch: _poisoned(encode_batch(model, corpus, CPU, batch)))
 
 

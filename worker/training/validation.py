@@ -1,0 +1,54 @@
+"""Validation while a training runs: when it is due, and the figures of all tasks as the model is now.
+
+In float32, in eval mode, before calibration. Leaves the model in eval mode: the caller goes back to train mode.
+"""
+
+from __future__ import annotations
+
+from scipy.special import softmax
+from torch import Tensor
+
+from shared.model import MultiTaskModel
+from shared.spec import StoppingSpec
+from worker.training.corpus import Corpus
+from worker.training.early_stopping import Figures
+from worker.training.evaluate import task_logits
+from worker.training.metrics.single_label import Scores, classification_metrics
+from worker.training.precision import Compute
+from worker.training.vectors import encode_corpus
+
+#: What the curve keeps of each task.
+CURVE_FIGURES = ("macro_f1", "macro_recall", "accuracy", "cross_entropy")
+
+
+class Validation:
+    """Scores the validation rows again and again; their vectors are kept for as long as the encoder is frozen."""
+
+    def __init__(self, model: MultiTaskModel, corpus: Corpus, spec: StoppingSpec, compute: Compute) -> None:
+        self._model = model
+        self._corpus = corpus
+        self._spec = spec
+        self._compute = compute.in_float32()
+        self._frozen_NH: Tensor | None = None
+
+    def is_due(self, step: int, epoch: float, is_last: bool) -> bool:
+        """Whether to validate now that `step` steps and `epoch` epochs are done."""
+        if self._spec.every == "steps":
+            return is_last or step % self._spec.steps == 0
+        return is_last or epoch.is_integer()
+
+    def figures(self) -> Figures:
+        logits = task_logits(self._model, self._corpus, self._vectors())
+        return {task.name: self._of_task(number, logits[number]) for number, task in enumerate(self._model.tasks)}
+
+    def _vectors(self) -> Tensor:
+        if any(parameter.requires_grad for parameter in self._model.encoder.parameters()):
+            return encode_corpus(self._model, self._corpus, self._compute)
+        if self._frozen_NH is None:
+            self._frozen_NH = encode_corpus(self._model, self._corpus, self._compute)
+        return self._frozen_NH
+
+    def _of_task(self, number: int, logits_NC: Scores) -> dict[str, float]:
+        labels = self._corpus.label_ids[self._corpus.rows_of_task(number)]
+        figures = classification_metrics(softmax(logits_NC, axis=1), labels)
+        return {name: figures[name] for name in CURVE_FIGURES}
