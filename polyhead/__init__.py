@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         UnimplementedError,
     )
     from polyhead.results import (
+        Dataset,
         EmbedResult,
         Job,
         JobError,
@@ -76,6 +77,7 @@ _HOMES = {
         "UnimplementedError",
     ),
     "polyhead.results": (
+        "Dataset",
         "EmbedResult",
         "Job",
         "JobError",
@@ -106,6 +108,7 @@ __all__ = [
     "CallCancelledError",
     "CallError",
     "Client",
+    "Dataset",
     "DeadlineExceededError",
     "EmbedResult",
     "FailedPreconditionError",

@@ -5,14 +5,15 @@ What is asked and how answers are read is in polyhead.requests and polyhead.read
 
 from __future__ import annotations
 
+from polyhead.calls.aio_datasets import AsyncDatasetCalls
 from polyhead.calls.aio_inference import AsyncInferenceCalls
 from polyhead.calls.aio_models import AsyncModelCalls
 from polyhead.calls.aio_training import AsyncTrainingCalls
 
 
-class AsyncClient(AsyncInferenceCalls, AsyncTrainingCalls, AsyncModelCalls):
+class AsyncClient(AsyncInferenceCalls, AsyncTrainingCalls, AsyncDatasetCalls, AsyncModelCalls):
     """A connection to one Polyhead server, for the event loop it was made in; close it or use `async with`.
 
     Every call ends within `timeout_s` (its own argument, else the client's), except `watch_job`, which lasts as long
-    as the job. All calls raise the errors of `polyhead.errors`.
+    as the job, and `upload_dataset`. All calls raise the errors of `polyhead.errors`.
     """

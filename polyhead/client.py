@@ -5,14 +5,15 @@ What is asked and how answers are read is in polyhead.requests and polyhead.read
 
 from __future__ import annotations
 
+from polyhead.calls.datasets import DatasetCalls
 from polyhead.calls.inference import InferenceCalls
 from polyhead.calls.models import ModelCalls
 from polyhead.calls.training import TrainingCalls
 
 
-class Client(InferenceCalls, TrainingCalls, ModelCalls):
+class Client(InferenceCalls, TrainingCalls, DatasetCalls, ModelCalls):
     """A connection to one Polyhead server. Thread-safe; connects on the first call; close it or use `with`.
 
     Every call ends within `timeout_s` (its own argument, else the client's), except `watch_job`, which lasts as long
-    as the job. All calls raise the errors of `polyhead.errors`.
+    as the job, and `upload_dataset`. All calls raise the errors of `polyhead.errors`.
     """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from polyhead import arguments
-from polyhead.errors import RecipeError
+from polyhead.errors import InvalidArgumentError, RecipeError
 from polyhead.specs import spec_to_message
 from polyhead.v1 import inference_pb2, models_pb2, training_pb2
 
@@ -85,6 +85,15 @@ def cancel_request(job_id: str) -> training_pb2.CancelJobRequest:
     return training_pb2.CancelJobRequest(job_id=arguments.text("job_id", job_id))
 
 
+def dataset_request(sha256: str) -> training_pb2.GetDatasetRequest:
+    return training_pb2.GetDatasetRequest(sha256=arguments.text("sha256", sha256))
+
+
+def is_hash_refused(error: InvalidArgumentError) -> bool:
+    """Whether an upload failed because the bytes that the server has are not those of the hash."""
+    return any(violation.field == "header.sha256" for violation in error.violations)
+
+
 class _Page(Protocol):
     @property
     def next_page_token(self) -> str: ...
@@ -120,3 +129,7 @@ def job_pages(limit: int) -> Pages[training_pb2.ListJobsResponse, training_pb2.J
 
 def version_pages(limit: int) -> Pages[models_pb2.ListVersionsResponse, models_pb2.Version]:
     return Pages(arguments.number("limit", limit), lambda page: page.versions)
+
+
+def dataset_pages(limit: int) -> Pages[training_pb2.ListDatasetsResponse, training_pb2.Dataset]:
+    return Pages(arguments.number("limit", limit), lambda page: page.datasets)

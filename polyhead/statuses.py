@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
@@ -37,6 +38,8 @@ ERRORS: dict[grpc.StatusCode, type[errors.CallError]] = {
 _PASSING = {grpc.StatusCode.UNAVAILABLE.name, grpc.StatusCode.DEADLINE_EXCEEDED.name, grpc.StatusCode.CANCELLED.name}
 #: What gRPC itself says of a call whose deadline passed; a server's own words name what it did until then.
 _OWN_DEADLINE = "Deadline Exceeded"
+#: What grpc.aio says, as INTERNAL, of a stream that its deadline cut while it was writing.
+_REASON_LOST = "Internal error from Core"
 #: Between two tries to watch a server's health.
 HEALTH_PAUSE_S = 0.1
 
@@ -49,25 +52,36 @@ class FailedCall(Protocol):
     def trailing_metadata(self) -> Any: ...
 
 
-def call_error(failed: FailedCall, target: str, timeout_s: float | None = None) -> errors.CallError:
-    """The error of our tree for a call to `target`, given `timeout_s`, that failed."""
+def call_error(
+    failed: FailedCall, target: str, timeout_s: float | None = None, elapsed_s: float = 0.0
+) -> errors.CallError:
+    """The error of our tree for a call to `target`, given `timeout_s`, that failed after `elapsed_s`."""
     code = failed.code()
+    is_lost = code is grpc.StatusCode.INTERNAL and failed.details() == _REASON_LOST
+    if is_lost and timeout_s is not None and elapsed_s >= timeout_s:
+        return errors.DeadlineExceededError(_late(target, timeout_s), grpc.StatusCode.DEADLINE_EXCEEDED.name)
     violations, retry_after_s = _read_details(failed.trailing_metadata())
     message = failed.details() or f"the call ended with {code.name}"
     if code is grpc.StatusCode.UNAVAILABLE:
         message = f"{target}: {message}"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout_s is not None and message.startswith(_OWN_DEADLINE):
-        message = f"{target} did not answer within {timeout_s:g} s"
+        message = _late(target, timeout_s)
     return ERRORS.get(code, errors.CallError)(message, code.name, violations, retry_after_s)
 
 
 @contextmanager
 def translated(target: str, timeout_s: float | None = None) -> Iterator[None]:
     """Turns gRPC's errors into ours; fits around a plain and around an awaited call."""
+    started_s = time.monotonic()
     try:
         yield
     except grpc.RpcError as failed:
-        raise call_error(cast(FailedCall, failed), target, timeout_s) from failed
+        elapsed_s = time.monotonic() - started_s
+        raise call_error(cast(FailedCall, failed), target, timeout_s, elapsed_s) from failed
+
+
+def _late(target: str, timeout_s: float) -> str:
+    return f"{target} did not answer within {timeout_s:g} s"
 
 
 def is_passing(error: errors.CallError) -> bool:

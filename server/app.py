@@ -44,6 +44,7 @@ from server.settings import ServerSettings
 from shared.doorbell import Doorbell
 from shared.errors import UnavailableError
 from shared.progress import ProgressBoard
+from shared.store.datasets import DatasetStore
 from shared.store.folder import open_store
 from shared.version import code_version
 
@@ -134,6 +135,7 @@ class Application:
             settings.server_max_sentence_bytes,
             settings.server_max_queue_tokens,
             settings.server_max_message_bytes,
+            settings.server_max_upload_bytes,
         )
         batch_limits = BatchLimits(
             max_rows=settings.server_max_batch_rows,
@@ -176,7 +178,8 @@ class Application:
             lambda: self._health.is_serving(health_names.OPEN_INFERENCE),
         )
         open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, self._server)
-        training_pb2_grpc.add_TrainingServiceServicer_to_server(TrainingServicer(book, self._blocking), self._server)
+        training = TrainingServicer(book, DatasetStore(self._store), settings.server_max_upload_bytes, self._blocking)
+        training_pb2_grpc.add_TrainingServiceServicer_to_server(training, self._server)
         identity = {
             "server_version": code_version(),
             "engine": "torch",

@@ -48,6 +48,9 @@ class ServerSettings(ProcessSettings):
     server_max_message_bytes: Annotated[int, Field(ge=1024)] = Field(
         16 * 2**20, description="Largest gRPC message in either direction."
     )
+    server_max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
+        512 * 2**20, description="Largest file that can be uploaded to train on."
+    )
     server_poll_s: Annotated[float, Field(gt=0)] = Field(
         0.5, description="Seconds between two looks for a new release."
     )

@@ -1,4 +1,4 @@
-"""`polyhead data ...`: hands its arguments to `python -m worker.data` of the checkout and becomes that process."""
+"""`polyhead data ...`: uploads speak to the server; the rest is `python -m worker.data`, which this process becomes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from polyhead.checkout import checkout_root, child_environment
+from polyhead.cli import uploads
 
 #: Everything after `data`, even --help, belongs to worker.data.
 SETTINGS: dict[str, Any] = {
@@ -18,7 +19,9 @@ SETTINGS: dict[str, Any] = {
 
 
 def data(context: typer.Context) -> None:
-    """Fetch, check and split data sets (runs from a checkout; see `polyhead data --help`)."""
+    """Upload files to train on; fetch, check and split data sets (from a checkout; see `polyhead data --help`)."""
+    if context.args[:1] in (["upload"], ["uploads"]):
+        uploads.app(context.args, prog_name="polyhead data", obj=context.obj)
     root = checkout_root()
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", "worker.data", *context.args], child_environment(root))

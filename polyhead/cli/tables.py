@@ -154,7 +154,8 @@ def server_table(info: ServerInfo) -> Table:
     table.add_row(
         "limits",
         f"{limits.max_sentences_per_request} sentences a request, {limits.max_sentence_bytes} bytes a sentence, "
-        f"{limits.max_queue_tokens} tokens queued, {limits.max_message_bytes} bytes a message",
+        f"{limits.max_queue_tokens} tokens queued, {limits.max_message_bytes} bytes a message, "
+        f"{limits.max_upload_bytes} bytes an upload",
     )
     for refused in info.refused:
         table.add_row("refused", f"version {refused.version} of release {refused.release}: {refused.reason}")

@@ -16,6 +16,7 @@ from polyhead.cli.serving import Outcome, await_served, warn_of_lost_tasks
 from polyhead.cli.session import connect
 from polyhead.cli.tables import metrics_table, rows_table
 from polyhead.cli.trials import is_report_only, outcome_line, trial_table
+from polyhead.cli.uploads import upload_local_files
 from polyhead.client import Client
 from polyhead.errors import FieldViolation, InvalidArgumentError, RecipeError
 from polyhead.results import Job, JobState
@@ -34,12 +35,15 @@ def train(
     recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE.yaml", help="The job's spec; see recipes/.")] = None,
     task: Annotated[Texts, typer.Option(help="Without a recipe: a task's name; repeat for several.")] = None,
     labels: Annotated[Texts, typer.Option(help="The task's labels in output order: a,b,c.")] = None,
-    data: Annotated[Texts, typer.Option(help="The task's file, relative to a data root of the worker.")] = None,
+    data: Annotated[
+        Texts, typer.Option(help="The task's file: of this machine, else below a data root of the worker.")
+    ] = None,
     text_column: Annotated[Texts, typer.Option(help="Column of the text. Default: text.")] = None,
     label_column: Annotated[Texts, typer.Option(help="Column of the label. Default: label.")] = None,
     preset: Annotated[Texts, typer.Option(help="A known layout: tweet-sentiment, hate-speech-curated.")] = None,
     settings: Annotated[Texts, typer.Option("--set", help="Override a field: optimizer.epochs=1. May repeat.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Makes repeating this call safe: same id, same job.")] = None,
+    upload: Annotated[bool, typer.Option(help="Send files of this machine that --data names to the server.")] = True,
     watch: Annotated[bool, typer.Option(help="Follow the job until its model is served.")] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Let the server check the spec, not the data; queue nothing.")
@@ -52,6 +56,9 @@ def train(
 
     The new model has exactly the tasks of this job, since all heads are trained from the base model, and it replaces
     the served one with all its tasks: put tasks that you want to keep into the job too.
+
+    A file of this machine that --data names is uploaded, so the worker may be anywhere; in a recipe write
+    `train: upload:PATH`. Any other path begins at a data root of the worker.
 
     A recipe starts from the spec's defaults. The form with --task starts from settings for small and large files: top
     layer 1e-4, 0.9 of it for each layer below, heads 1e-3, batches of 16, two epochs and at least 200 steps; change
@@ -78,6 +85,7 @@ def train(
             validate(client, spec, as_json)
             return
         warn_of_lost_tasks(client.server_info().model, spec)
+        upload_local_files(client, spec, are_paths_local=upload and recipe is None)
         job = client.train_job(spec, request_id)
         errors_out.print(f"job {job.id} accepted")
         if watch:

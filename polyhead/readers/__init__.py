@@ -1,7 +1,16 @@
 """Wire messages -> polyhead.results. Pure functions; the sync and the async client share them."""
 
 from polyhead.readers.answers import read_embeddings, read_predictions
+from polyhead.readers.datasets import read_dataset
 from polyhead.readers.jobs import read_job, read_submitted
 from polyhead.readers.server import read_server_info, read_version
 
-__all__ = ["read_embeddings", "read_job", "read_predictions", "read_server_info", "read_submitted", "read_version"]
+__all__ = [
+    "read_dataset",
+    "read_embeddings",
+    "read_job",
+    "read_predictions",
+    "read_server_info",
+    "read_submitted",
+    "read_version",
+]

@@ -17,6 +17,7 @@ def read_server_info(message: models_pb2.ServerInfo) -> results.ServerInfo:
             max_sentence_bytes=message.limits.max_sentence_bytes,
             max_queue_tokens=message.limits.max_queue_tokens,
             max_message_bytes=message.limits.max_message_bytes,
+            max_upload_bytes=message.limits.max_upload_bytes,
         ),
         engine=message.engine,
         precision=message.precision,

@@ -42,6 +42,8 @@ class Limits:
     max_sentence_bytes: int
     max_queue_tokens: int
     max_message_bytes: int
+    #: Of one uploaded file.
+    max_upload_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

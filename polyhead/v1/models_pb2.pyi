@@ -262,10 +262,13 @@ class Limits(_message.Message):
     MAX_SENTENCE_BYTES_FIELD_NUMBER: _builtins.int
     MAX_QUEUE_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_UPLOAD_BYTES_FIELD_NUMBER: _builtins.int
     max_sentences_per_request: _builtins.int
     max_sentence_bytes: _builtins.int
     max_queue_tokens: _builtins.int
     max_message_bytes: _builtins.int
+    max_upload_bytes: _builtins.int
+    """Of one uploaded file."""
     def __init__(
         self,
         *,
@@ -273,10 +276,11 @@ class Limits(_message.Message):
         max_sentence_bytes: _builtins.int = ...,
         max_queue_tokens: _builtins.int = ...,
         max_message_bytes: _builtins.int = ...,
+        max_upload_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_message_bytes", b"max_message_bytes", "max_queue_tokens", b"max_queue_tokens", "max_sentence_bytes", b"max_sentence_bytes", "max_sentences_per_request", b"max_sentences_per_request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_message_bytes", b"max_message_bytes", "max_queue_tokens", b"max_queue_tokens", "max_sentence_bytes", b"max_sentence_bytes", "max_sentences_per_request", b"max_sentences_per_request", "max_upload_bytes", b"max_upload_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

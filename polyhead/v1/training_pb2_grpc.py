@@ -59,6 +59,21 @@ class TrainingServiceStub(object):
                 request_serializer=polyhead_dot_v1_dot_training__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=polyhead_dot_v1_dot_training__pb2.Job.FromString,
                 _registered_method=True)
+        self.UploadDataset = channel.stream_unary(
+                '/polyhead.v1.TrainingService/UploadDataset',
+                request_serializer=polyhead_dot_v1_dot_training__pb2.UploadDatasetRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_training__pb2.Dataset.FromString,
+                _registered_method=True)
+        self.GetDataset = channel.unary_unary(
+                '/polyhead.v1.TrainingService/GetDataset',
+                request_serializer=polyhead_dot_v1_dot_training__pb2.GetDatasetRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_training__pb2.Dataset.FromString,
+                _registered_method=True)
+        self.ListDatasets = channel.unary_unary(
+                '/polyhead.v1.TrainingService/ListDatasets',
+                request_serializer=polyhead_dot_v1_dot_training__pb2.ListDatasetsRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_training__pb2.ListDatasetsResponse.FromString,
+                _registered_method=True)
 
 
 class TrainingServiceServicer(object):
@@ -107,6 +122,36 @@ class TrainingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadDataset(self, request_iterator, context):
+        """Puts a file into the store, so that jobs can name it by `dataset:<sha256>/<file name>`. The first message is the
+        header, the others are chunks in order. The answer comes when the hash of all bytes is found to be the header's. An
+        upload that was cut goes on where GetDataset says.
+
+        INVALID_ARGUMENT  no header first; more bytes than the server's limit (told before any is sent); fewer or more bytes
+        than the header says (what came is kept); an offset beyond what is there; bytes of another hash
+        (then nothing of them is kept)
+        UNAVAILABLE       store away; what came is kept
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDataset(self, request, context):
+        """How much of a file is there.
+
+        NOT_FOUND  nothing
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDatasets(self, request, context):
+        """Files that are whole, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -134,6 +179,21 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=polyhead_dot_v1_dot_training__pb2.CancelJobRequest.FromString,
                     response_serializer=polyhead_dot_v1_dot_training__pb2.Job.SerializeToString,
+            ),
+            'UploadDataset': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadDataset,
+                    request_deserializer=polyhead_dot_v1_dot_training__pb2.UploadDatasetRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_training__pb2.Dataset.SerializeToString,
+            ),
+            'GetDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDataset,
+                    request_deserializer=polyhead_dot_v1_dot_training__pb2.GetDatasetRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_training__pb2.Dataset.SerializeToString,
+            ),
+            'ListDatasets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDatasets,
+                    request_deserializer=polyhead_dot_v1_dot_training__pb2.ListDatasetsRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_training__pb2.ListDatasetsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -271,6 +331,87 @@ class TrainingService(object):
             '/polyhead.v1.TrainingService/CancelJob',
             polyhead_dot_v1_dot_training__pb2.CancelJobRequest.SerializeToString,
             polyhead_dot_v1_dot_training__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadDataset(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/polyhead.v1.TrainingService/UploadDataset',
+            polyhead_dot_v1_dot_training__pb2.UploadDatasetRequest.SerializeToString,
+            polyhead_dot_v1_dot_training__pb2.Dataset.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polyhead.v1.TrainingService/GetDataset',
+            polyhead_dot_v1_dot_training__pb2.GetDatasetRequest.SerializeToString,
+            polyhead_dot_v1_dot_training__pb2.Dataset.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDatasets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polyhead.v1.TrainingService/ListDatasets',
+            polyhead_dot_v1_dot_training__pb2.ListDatasetsRequest.SerializeToString,
+            polyhead_dot_v1_dot_training__pb2.ListDatasetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,23 @@ class TrainingServiceStub:
     NOT_FOUND            no such job
     FAILED_PRECONDITION  it has succeeded or failed already
     """
+    UploadDataset: _grpc.StreamUnaryMultiCallable[_training_pb2.UploadDatasetRequest, _training_pb2.Dataset]
+    """Puts a file into the store, so that jobs can name it by `dataset:<sha256>/<file name>`. The first message is the
+    header, the others are chunks in order. The answer comes when the hash of all bytes is found to be the header's. An
+    upload that was cut goes on where GetDataset says.
+
+    INVALID_ARGUMENT  no header first; more bytes than the server's limit (told before any is sent); fewer or more bytes
+                      than the header says (what came is kept); an offset beyond what is there; bytes of another hash
+                      (then nothing of them is kept)
+    UNAVAILABLE       store away; what came is kept
+    """
+    GetDataset: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetDatasetRequest, _training_pb2.Dataset]
+    """How much of a file is there.
+
+    NOT_FOUND  nothing
+    """
+    ListDatasets: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListDatasetsRequest, _training_pb2.ListDatasetsResponse]
+    """Files that are whole, newest first."""
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -75,6 +92,23 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     NOT_FOUND            no such job
     FAILED_PRECONDITION  it has succeeded or failed already
     """
+    UploadDataset: _aio.StreamUnaryMultiCallable[_training_pb2.UploadDatasetRequest, _training_pb2.Dataset]  # type: ignore[assignment]
+    """Puts a file into the store, so that jobs can name it by `dataset:<sha256>/<file name>`. The first message is the
+    header, the others are chunks in order. The answer comes when the hash of all bytes is found to be the header's. An
+    upload that was cut goes on where GetDataset says.
+
+    INVALID_ARGUMENT  no header first; more bytes than the server's limit (told before any is sent); fewer or more bytes
+                      than the header says (what came is kept); an offset beyond what is there; bytes of another hash
+                      (then nothing of them is kept)
+    UNAVAILABLE       store away; what came is kept
+    """
+    GetDataset: _aio.UnaryUnaryMultiCallable[_training_pb2.GetDatasetRequest, _training_pb2.Dataset]  # type: ignore[assignment]
+    """How much of a file is there.
+
+    NOT_FOUND  nothing
+    """
+    ListDatasets: _aio.UnaryUnaryMultiCallable[_training_pb2.ListDatasetsRequest, _training_pb2.ListDatasetsResponse]  # type: ignore[assignment]
+    """Files that are whole, newest first."""
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -126,5 +160,40 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND            no such job
         FAILED_PRECONDITION  it has succeeded or failed already
         """
+
+    @_abc_1.abstractmethod
+    def UploadDataset(
+        self,
+        request_iterator: _MaybeAsyncIterator[_training_pb2.UploadDatasetRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.Dataset, _abc.Awaitable[_training_pb2.Dataset]]:
+        """Puts a file into the store, so that jobs can name it by `dataset:<sha256>/<file name>`. The first message is the
+        header, the others are chunks in order. The answer comes when the hash of all bytes is found to be the header's. An
+        upload that was cut goes on where GetDataset says.
+
+        INVALID_ARGUMENT  no header first; more bytes than the server's limit (told before any is sent); fewer or more bytes
+                          than the header says (what came is kept); an offset beyond what is there; bytes of another hash
+                          (then nothing of them is kept)
+        UNAVAILABLE       store away; what came is kept
+        """
+
+    @_abc_1.abstractmethod
+    def GetDataset(
+        self,
+        request: _training_pb2.GetDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.Dataset, _abc.Awaitable[_training_pb2.Dataset]]:
+        """How much of a file is there.
+
+        NOT_FOUND  nothing
+        """
+
+    @_abc_1.abstractmethod
+    def ListDatasets(
+        self,
+        request: _training_pb2.ListDatasetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.ListDatasetsResponse, _abc.Awaitable[_training_pb2.ListDatasetsResponse]]:
+        """Files that are whole, newest first."""
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -47,6 +47,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
                 max_sentence_bytes=self._limits.max_sentence_bytes,
                 max_queue_tokens=self._limits.max_queue_tokens,
                 max_message_bytes=self._limits.max_message_bytes,
+                max_upload_bytes=self._limits.max_upload_bytes,
             ),
             release=len(models.releases),
             trouble=models.trouble,

@@ -23,6 +23,7 @@ class Limits:
     max_sentence_bytes: int
     max_queue_tokens: int
     max_message_bytes: int
+    max_upload_bytes: int = 0
 
 
 def check_sentences(sentences: Sequence[str], truncation: int, limits: Limits) -> list[Violation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
 from functools import partial
@@ -15,11 +15,13 @@ import grpc
 from polyhead.specs import message_to_spec
 from polyhead.v1 import training_pb2, training_pb2_grpc
 from server.jobs.book import JobBook, JobView
+from server.rpc import uploads
 from server.rpc.jobs import job_message
 from server.rpc.pages import page
 from server.rpc.request_ids import current_request_id
 from shared.errors import InvalidInputError, Violation
-from shared.spec import parse_spec
+from shared.spec import JobSpec, parse_spec
+from shared.store.datasets import DatasetStore
 
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
@@ -32,15 +34,18 @@ WATCH_INTERVAL_S = 0.25
 class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     """Store and queue are asked off the event loop, in the executor given here."""
 
-    def __init__(self, book: JobBook, executor: Executor) -> None:
+    def __init__(self, book: JobBook, datasets: DatasetStore, max_upload_bytes: int, executor: Executor) -> None:
         self._book = book
+        self._datasets = datasets
+        self._max_upload_bytes = max_upload_bytes
         self._executor = executor
 
     async def TrainJob(self, request: training_pb2.TrainJobRequest, context: Context) -> training_pb2.TrainJobResponse:
         if len(request.request_id) > MAX_REQUEST_ID_LENGTH:
             hint = f"has {len(request.request_id)} characters; use at most {MAX_REQUEST_ID_LENGTH}"
             raise InvalidInputError(f"request_id {hint}", (Violation("request_id", hint),))
-        spec = parse_spec(message_to_spec(request.spec))
+        body = message_to_spec(request.spec)
+        spec = checked_spec(body, await self._off_loop(lambda: uploads.missing_blocking(self._datasets, body)))
         if request.validate_only:
             return training_pb2.TrainJobResponse()
         request_id = request.request_id or uuid.uuid4().hex
@@ -74,9 +79,46 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
                 return
             await asyncio.sleep(WATCH_INTERVAL_S)
 
+    async def UploadDataset(
+        self, requests: AsyncIterator[training_pb2.UploadDatasetRequest], context: Context
+    ) -> training_pb2.Dataset:
+        record = await uploads.receive(requests, self._datasets, self._max_upload_bytes, self._off_loop)
+        return uploads.dataset_message(record)
+
+    async def GetDataset(self, request: training_pb2.GetDatasetRequest, context: Context) -> training_pb2.Dataset:
+        return await self._off_loop(lambda: uploads.describe_blocking(self._datasets, request.sha256))
+
+    async def ListDatasets(
+        self, request: training_pb2.ListDatasetsRequest, context: Context
+    ) -> training_pb2.ListDatasetsResponse:
+        records = await self._off_loop(self._datasets.records)
+        numbers, token = page(len(records), request.page_size, request.page_token)
+        return training_pb2.ListDatasetsResponse(
+            datasets=[uploads.dataset_message(records[number - 1]) for number in numbers], next_page_token=token
+        )
+
     async def _get(self, job_id: str) -> JobView:
         return await self._off_loop(lambda: self._book.get_blocking(job_id))
 
     async def _off_loop(self, call: Callable[[], T]) -> T:
         """The call's context goes along: what is logged there carries its request id."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, call)
+
+
+def checked_spec(body: Mapping[str, Any], missing: Sequence[Violation]) -> JobSpec:
+    """The spec, if it is valid and the uploaded files that it names are there; else all that is wrong, together.
+
+    Raises:
+        InvalidInputError: with every violation.
+    """
+    try:
+        spec = parse_spec(body)
+    except InvalidInputError as error:
+        raise InvalidInputError("; ".join([error.message, *_lines(missing)]), (*error.violations, *missing)) from None
+    if missing:
+        raise InvalidInputError(f"the job spec is not valid: {'; '.join(_lines(missing))}", tuple(missing))
+    return spec
+
+
+def _lines(violations: Sequence[Violation]) -> list[str]:
+    return [f"{violation.field}: {violation.description}" for violation in violations]

@@ -15,6 +15,7 @@ from shared.spec.optimizing import OptimizerSpec
 from shared.spec.parsing import parse_spec
 from shared.spec.part import Label, Name
 from shared.spec.rates import LayerwiseSpec
+from shared.spec.references import DatasetReference, parse_reference
 from shared.spec.sampling import SamplingSpec
 from shared.spec.searching import SearchParameter, SearchSpec
 from shared.spec.stopping import StoppingMetric, StoppingSpec
@@ -24,6 +25,7 @@ __all__ = [
     "CacheSpec",
     "CheckpointSpec",
     "DataSpec",
+    "DatasetReference",
     "FreezeSpec",
     "GateSpec",
     "GradualSpec",
@@ -42,5 +44,6 @@ __all__ = [
     "StoppingSpec",
     "TaskSpec",
     "misfits",
+    "parse_reference",
     "parse_spec",
 ]

@@ -7,10 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from shared.spec.part import Label, SpecPart
+from shared.spec.references import parse_reference
 
 
 class DataSpec(SpecPart):
-    """Where one task's rows are. Paths are relative to a data root of the worker, or absolute below one."""
+    """Where one task's rows are. Paths are relative to a data root of the worker, or absolute below one.
+
+    An uploaded file is named by `dataset:<sha256>/<file name>`.
+    """
 
     #: A file (CSV, TSV, JSONL, Parquet) or, for the TweetEval layout, its folder.
     train: Annotated[str, StringConstraints(min_length=1)]
@@ -28,6 +32,12 @@ class DataSpec(SpecPart):
     encoding: str = "auto"
     #: Keep a seeded sample of this many rows, stratified by label, before splitting; 0 keeps all.
     max_rows: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("train", "validation", "test")
+    @classmethod
+    def _whole_reference(cls, value: str) -> str:
+        parse_reference(value)
+        return value
 
     @field_validator("encoding")
     @classmethod

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from shared.spec import SplitSpec, TaskSpec
+from shared.store.datasets import DatasetStore
 from worker.data.holding_out import HELD_OUT, hold_out
 from worker.data.known import Hashes, is_known
 from worker.data.leaks import drop_leaks
@@ -23,12 +24,13 @@ def load_tasks(
     known: Mapping[str, Hashes] | None = None,
     on_progress: Callable[[str], None] | None = None,
     on_read: Callable[[], None] | None = None,
+    datasets: DatasetStore | None = None,
 ) -> list[TaskData]:
     """Read, clean, sample and split the data of all tasks of a job, together.
 
     Held-out files keep their repeated texts, so that figures on a published test set compare; training rows of any task
     that are near-duplicates of held-out ones are dropped instead. `known` are hashes of the texts that trained the
-    version a job continues from; `on_read` is called when a task's files are read.
+    version a job continues from; `on_read` is called when a task's files are read; `datasets` has the uploaded ones.
 
     Raises:
         DataError: if the data cannot be used; names file, and row and column where there is one.
@@ -36,7 +38,7 @@ def load_tasks(
     say = on_progress or (lambda message: None)
     rows = []
     for task in tasks:
-        rows.append(read_task(task, split, roots, say))
+        rows.append(read_task(task, split, roots, say, datasets))
         if on_read is not None:
             on_read()
     drop_leaks(rows, say)

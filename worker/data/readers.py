@@ -20,7 +20,9 @@ from shared.errors import DataError
 from worker.data.encodings import decode
 from worker.data.roots import Source
 from worker.data.rows import RawRow, RawTable
+from worker.data.uploads import UploadedSource
 
+File = Source | UploadedSource
 Split = Literal["train", "validation", "test"]
 #: The names that the TweetEval benchmark gives its files.
 TWEETEVAL_PREFIXES: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
@@ -45,7 +47,7 @@ class Layout:
     encoding: str = "auto"
 
 
-def read_table(source: Source, layout: Layout, split: Split = "train") -> RawTable:
+def read_table(source: File, layout: Layout, split: Split = "train") -> RawTable:
     """Read all rows. `split` says which files of a TweetEval folder to take; other formats ignore it.
 
     Raises:
@@ -54,7 +56,7 @@ def read_table(source: Source, layout: Layout, split: Split = "train") -> RawTab
     kind = layout.format if layout.format != "auto" else _guess_format(source)
     if kind == "tweeteval":
         return _read_tweeteval(source, layout, split)
-    content = read_bytes(source)
+    content = source.read()
     encoding = "utf-8"
     if kind == "parquet":
         rows = list(_parquet_rows(content, source.name, layout))
@@ -78,22 +80,10 @@ def read_table(source: Source, layout: Layout, split: Split = "train") -> RawTab
     )
 
 
-def read_bytes(source: Source) -> bytes:
-    """The file's content.
-
-    Raises:
-        DataError: if the system does not hand it out.
-    """
-    try:
-        return source.path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{source.name}: cannot be read: {error.strerror}") from None
-
-
-def _guess_format(source: Source) -> str:
-    if source.path.is_dir():
+def _guess_format(source: File) -> str:
+    if source.is_folder:
         return "tweeteval"
-    suffix = source.path.suffix.lower()
+    suffix = source.suffix
     if suffix not in _FORMAT_BY_SUFFIX:
         raise DataError(
             f"{source.name}: cannot tell the format by the ending {suffix!r}; "
@@ -181,13 +171,13 @@ def _typed_row(name: str, number: int, layout: Layout, record: dict[str, Any]) -
     return RawRow(number, text, label, is_blank=not text.strip() and not label)
 
 
-def _read_tweeteval(folder: Source, layout: Layout, split: Split) -> RawTable:
-    if not folder.path.is_dir():
+def _read_tweeteval(folder: File, layout: Layout, split: Split) -> RawTable:
+    if isinstance(folder, UploadedSource) or not folder.is_folder:
         raise DataError(f"{folder.name}: the TweetEval layout is a folder with train_text.txt, train_labels.txt, ...")
     prefix = TWEETEVAL_PREFIXES[split]
     texts_source, labels_source = folder.inside(f"{prefix}_text.txt"), folder.inside(f"{prefix}_labels.txt")
     mapping_source = folder.inside("mapping.txt")
-    contents = {s.name: read_bytes(s) for s in (texts_source, labels_source, mapping_source)}
+    contents = {s.name: s.read() for s in (texts_source, labels_source, mapping_source)}
     text, encoding = decode(contents[texts_source.name], texts_source.name, layout.encoding)
     texts = _lines(text)
     labels = [line.strip() for line in _lines(decode(contents[labels_source.name], labels_source.name)[0])]

@@ -1,6 +1,6 @@
 """Where training data may lie: paths of a job spec are resolved below the allowed roots, and nowhere else.
 
-Owns the check that no `..`, absolute path or symbolic link leads out. Does not open files. Pure but for `stat`.
+Owns the check that no `..`, absolute path or symbolic link leads out. `resolve` opens no file.
 """
 
 from __future__ import annotations
@@ -20,6 +20,26 @@ class Source:
     path: Path
     root: Path
     name: str
+
+    @property
+    def is_folder(self) -> bool:
+        return self.path.is_dir()
+
+    @property
+    def suffix(self) -> str:
+        """The ending that tells the format, in lower case."""
+        return self.path.suffix.lower()
+
+    def read(self) -> bytes:
+        """The file's content.
+
+        Raises:
+            DataError: if the system does not hand it out.
+        """
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.name}: cannot be read: {error.strerror}") from None
 
     def inside(self, filename: str) -> Source:
         """The file `filename` of this folder, checked like the folder itself.

@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import DataError
-from shared.spec import DataSpec, SplitSpec, TaskSpec
+from shared.spec import DataSpec, SplitSpec, TaskSpec, parse_reference
+from shared.store.datasets import DatasetStore
 from worker.data.cleaning import decode_rows, drop_repeated
 from worker.data.labels import LabelDecoder, label_decoder
 from worker.data.ledger import Ledger
 from worker.data.presets import PRESETS
-from worker.data.readers import TWEETEVAL_PREFIXES, Layout, Split, read_table
+from worker.data.readers import TWEETEVAL_PREFIXES, File, Layout, Split, read_table
 from worker.data.roots import Source, resolve
 from worker.data.rows import Rows
 from worker.data.splitting import stratified_sample
+from worker.data.uploads import UploadedSource
 
 NOT_SAMPLED = "not sampled (max_rows)"
 
@@ -48,7 +50,13 @@ def layout_of(data: DataSpec) -> Layout:
     return Layout(data.format, text_column, label_column, data.encoding)
 
 
-def read_task(task: TaskSpec, split: SplitSpec, roots: Sequence[Path], say: Callable[[str], None]) -> TaskRows:
+def read_task(
+    task: TaskSpec,
+    split: SplitSpec,
+    roots: Sequence[Path],
+    say: Callable[[str], None],
+    datasets: DatasetStore | None = None,
+) -> TaskRows:
     """Read, clean and sample. Held-out files keep their repeated texts, so that figures on published sets compare.
 
     Raises:
@@ -56,7 +64,8 @@ def read_task(task: TaskSpec, split: SplitSpec, roots: Sequence[Path], say: Call
     """
     ledger = Ledger()
     decoder = label_decoder(task)
-    parts = {part: _read(part, source, task, decoder, ledger, say) for part, source in _sources(task, roots).items()}
+    sources = _sources(task, roots, datasets)
+    parts = {part: _read(part, source, task, decoder, ledger, say) for part, source in sources.items()}
     train = parts.pop("train")
     name = ledger.files["train"]
     repeated = drop_repeated(train)
@@ -87,24 +96,32 @@ def require_labels(rows: Rows, task: TaskSpec, name: str) -> None:
         )
 
 
-def _sources(task: TaskSpec, roots: Sequence[Path]) -> dict[Split, Source]:
+def _sources(task: TaskSpec, roots: Sequence[Path], datasets: DatasetStore | None) -> dict[Split, File]:
     """The file or folder of each part that has one. A TweetEval folder brings its own validation and test rows."""
     data = task.data
     prefix = f"task {task.name!r}: data"
-    sources: dict[Split, Source] = {"train": resolve(data.train, roots, f"{prefix}.train")}
+    train = _source(data.train, roots, datasets, f"{prefix}.train")
+    sources: dict[Split, File] = {"train": train}
     given: dict[Split, str] = {"validation": data.validation, "test": data.test}
     for part, value in given.items():
         if value:
-            sources[part] = resolve(value, roots, f"{prefix}.{part}")
-        elif (
-            sources["train"].path.is_dir() and (sources["train"].path / f"{TWEETEVAL_PREFIXES[part]}_text.txt").exists()
-        ):
-            sources[part] = sources["train"]
+            sources[part] = _source(value, roots, datasets, f"{prefix}.{part}")
+        elif isinstance(train, Source) and (train.path / f"{TWEETEVAL_PREFIXES[part]}_text.txt").exists():
+            sources[part] = train
     return sources
 
 
+def _source(value: str, roots: Sequence[Path], datasets: DatasetStore | None, field: str) -> File:
+    reference = parse_reference(value)
+    if reference is None:
+        return resolve(value, roots, field)
+    if datasets is None:
+        raise DataError(f"{field}: {reference.short} is an uploaded file, and there is no store to read it from")
+    return UploadedSource(reference, datasets)
+
+
 def _read(
-    part: Split, source: Source, task: TaskSpec, decoder: LabelDecoder, ledger: Ledger, say: Callable[[str], None]
+    part: Split, source: File, task: TaskSpec, decoder: LabelDecoder, ledger: Ledger, say: Callable[[str], None]
 ) -> Rows:
     say(f"{task.name}: reading {source.name}")
     table = read_table(source, layout_of(task.data), part)

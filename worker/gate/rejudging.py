@@ -9,6 +9,7 @@ from shared.errors import DataError
 from shared.model_files import load_model
 from shared.spec import JobSpec
 from shared.store.artifacts import ArtifactReader, Manifest
+from shared.store.datasets import DatasetStore
 from shared.store.folder import open_store
 from shared.store.jobs import JobStore
 from worker.data.ledger import TaskData
@@ -35,7 +36,7 @@ def judge_again(work: RematchInput) -> Verdict:
     progress = ProgressReporter(lambda event: None)
     spec = job.accepted.spec
     try:
-        data = read_data(spec, [Path(root) for root in work.data_roots], progress)
+        data = read_data(spec, [Path(root) for root in work.data_roots], DatasetStore(store), progress)
         _require_same(spec, artifact.manifest, data)
     except DataError as error:
         return not_judged(f"the served version has changed since, and judging again failed: {error}", may_release=False)

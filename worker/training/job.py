@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.model_files import LoadedModel
 from shared.spec import JobSpec
+from shared.store.datasets import DatasetStore
 from shared.store.folder import FolderStore, open_store
 from shared.store.jobs import JobStore
 from shared.text import TextEncoder
@@ -42,7 +43,7 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     spec = jobs.get(work.job_id).accepted.spec
     teller = SearchTeller(emit)
     progress = ProgressReporter(teller.emit)
-    data = read_data(spec, [Path(root) for root in work.data_roots], progress)
+    data = read_data(spec, [Path(root) for root in work.data_roots], DatasetStore(store), progress)
     data_sha256 = {task.name: dict(of_task.sha256) for task, of_task in zip(spec.tasks, data, strict=True)}
     require_recorded(data_sha256, jobs.record_data(work.job_id, data_sha256))
     preparation = Preparation(work.base_model, data, progress)

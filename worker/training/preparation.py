@@ -15,6 +15,7 @@ from shared.errors import InvalidInputError, Violation
 from shared.model import MultiTaskModel, Task
 from shared.model_files import build_model
 from shared.spec import JobSpec
+from shared.store.datasets import DatasetStore
 from shared.text import TextEncoder
 from worker.data.ledger import TaskData
 from worker.data.loading import load_tasks
@@ -36,7 +37,9 @@ class Prepared:
     adapters: Adapters | None = None
 
 
-def read_data(spec: JobSpec, roots: Sequence[Path], progress: ProgressReporter) -> list[TaskData]:
+def read_data(
+    spec: JobSpec, roots: Sequence[Path], datasets: DatasetStore, progress: ProgressReporter
+) -> list[TaskData]:
     """The data of all tasks, in their order, split together.
 
     Raises:
@@ -44,7 +47,7 @@ def read_data(spec: JobSpec, roots: Sequence[Path], progress: ProgressReporter) 
     """
     progress.start("reading data", steps=len(spec.tasks))
     say = partial(print, file=sys.stderr)
-    return load_tasks(spec.tasks, spec.split, roots, on_progress=say, on_read=progress.advance)
+    return load_tasks(spec.tasks, spec.split, roots, on_progress=say, on_read=progress.advance, datasets=datasets)
 
 
 class Preparation:

@@ -81,3 +81,21 @@ def test_deadline_of_the_call_itself_names_target_and_limit() -> None:
     own = call_error(Failed(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"), "host:1", 0.001)
     assert str(own) == "host:1 did not answer within 0.001 s"
     assert str(call_error(Failed(grpc.StatusCode.DEADLINE_EXCEEDED, "queued too long"), "h", 1)) == "queued too long"
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "elapsed_s", "kind"),
+    [
+        (2.0, 2.0, errors.DeadlineExceededError),
+        (2.0, 1.9, errors.InternalError),
+        (None, 99.0, errors.InternalError),
+    ],
+)
+def test_reason_that_grpc_lost_behind_the_deadline_is_the_deadline(
+    timeout_s: float | None, elapsed_s: float, kind: type[errors.CallError]
+) -> None:
+    """grpc.aio says INTERNAL of a stream that was being written when its deadline passed; before it, that is a bug."""
+    failed = Failed(grpc.StatusCode.INTERNAL, "Internal error from Core")
+    error = call_error(failed, "host:1", timeout_s, elapsed_s)
+    assert isinstance(error, kind)
+    assert isinstance(call_error(Failed(grpc.StatusCode.INTERNAL, "a bug, id 7"), "h", 2.0, 3.0), errors.InternalError)

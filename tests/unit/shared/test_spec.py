@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.errors import InvalidInputError
-from shared.spec import JobSpec, parse_spec
+from shared.spec import JobSpec, parse_reference, parse_spec
 
 GOOD: dict[str, Any] = {"name": "t", "labels": ["x", "y"], "data": {"train": "a.csv"}}
 MAPPED = {"train": "a", "label_map": {"1": "z"}}
@@ -33,6 +33,12 @@ MAPPED = {"train": "a", "label_map": {"1": "z"}}
             {"tasks": [GOOD | {"data": {"train": "a", "label_map": {"1": "z"}}}]},
             "tasks[0].data.label_map[1]",
             "'z' is not one of labels: x, y",
+        ),
+        ({"tasks": [GOOD | {"data": {"train": "dataset:abc/x.csv"}}]}, "tasks[0].data.train", "dataset:<sha256>/<file"),
+        (
+            {"tasks": [GOOD | {"data": {"train": "a", "test": f"dataset:{'0' * 64}/a/b.csv"}}]},
+            "tasks[0].data.test",
+            "dataset:<sha256>/<file",
         ),
         ({"tasks": [GOOD], "gate": {"tasks": {"u": 0.1}}}, "gate.tasks[u]", "'u' is not one of the job's tasks"),
         ({"tasks": [GOOD], "gate": {"max_regression": -0.1}}, "gate.max_regression", "-0.1"),
@@ -106,3 +112,13 @@ def test_spec_round_trips_through_json() -> None:
 def test_gate_policy_is_read_as_yaml_gives_it(written: object, meant: str) -> None:
     """A recipe that says `policy: off` reaches us as false."""
     assert parse_spec({"tasks": [GOOD], "gate": {"policy": written}}).gate.policy == meant
+
+
+def test_reference_of_an_uploaded_file_has_hash_and_name() -> None:
+    """The name's ending tells the format, and may be anything that is no path."""
+    reference = parse_reference(f"dataset:{'ab' * 32}/my data (2).csv")
+    assert reference is not None
+    assert (reference.sha256, reference.name) == ("ab" * 32, "my data (2).csv")
+    assert str(reference) == f"dataset:{'ab' * 32}/my data (2).csv"
+    assert reference.short == "dataset:abababababab/my data (2).csv"
+    assert parse_reference("data/dataset.csv") is None
