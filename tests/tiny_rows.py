@@ -32,6 +32,18 @@ def make_rows(num_rows: int, num_labels: int = 2, seed: int = 0, shares: Sequenc
     return Rows([_sentence(int(label), rng) for label in label_ids], label_ids)
 
 
+def make_multi_label_rows(num_rows: int, seed: int = 0) -> Rows:
+    """Three labels, each in about a third of the rows and said by its words; some rows have none."""
+    rng = np.random.default_rng(seed)
+    has_NL = (rng.random((num_rows, len(WORDS))) < 0.35).astype(np.int64)
+    texts = []
+    for row in has_NL:
+        said = [word for label in np.flatnonzero(row) for word in rng.choice(WORDS[label], size=2)]
+        words = [*said, *rng.choice(_FILLERS, size=int(rng.integers(4, 20)))]
+        texts.append(" ".join(str(word) for word in rng.permutation(words)))
+    return Rows(texts, has_NL)
+
+
 def make_corpus(base_folder: Path, rows_by_task: Sequence[Rows]) -> Corpus:
     """The rows as the tiny base model in `base_folder` tokenizes them."""
     base = load_base_model(str(base_folder))
@@ -50,12 +62,14 @@ def corpus_of_lengths(rows_by_task: Sequence[int], seed: int = 1) -> Corpus:
 
 
 def write_csv(path: Path, rows: Rows, labels: Sequence[str]) -> Path:
-    """A file with the columns text and label."""
+    """A file with the columns text and label, several labels separated by `|`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("text", "label"))
-        writer.writerows((text, labels[label]) for text, label in zip(rows.texts, rows.label_ids, strict=True))
+        for text, label in zip(rows.texts, rows.label_ids, strict=True):
+            said = labels[label] if label.ndim == 0 else "|".join(np.array(labels)[label == 1])
+            writer.writerow((text, said))
     return path
 
 

@@ -10,6 +10,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from polyhead.v1 import tasks_pb2 as _tasks_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,29 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ClassWeightsPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClassWeightsPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClassWeightsPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLASS_WEIGHTS_POLICY_UNSPECIFIED: _ClassWeightsPolicy.ValueType  # 0
+    """as NONE"""
+    CLASS_WEIGHTS_POLICY_NONE: _ClassWeightsPolicy.ValueType  # 1
+    CLASS_WEIGHTS_POLICY_BALANCED: _ClassWeightsPolicy.ValueType  # 2
+    """rows / (labels x rows with the label); of a multi-label task rows without the label / rows with it"""
+    CLASS_WEIGHTS_POLICY_EXPLICIT: _ClassWeightsPolicy.ValueType  # 3
+
+class ClassWeightsPolicy(_ClassWeightsPolicy, metaclass=_ClassWeightsPolicyEnumTypeWrapper): ...
+
+CLASS_WEIGHTS_POLICY_UNSPECIFIED: ClassWeightsPolicy.ValueType  # 0
+"""as NONE"""
+CLASS_WEIGHTS_POLICY_NONE: ClassWeightsPolicy.ValueType  # 1
+CLASS_WEIGHTS_POLICY_BALANCED: ClassWeightsPolicy.ValueType  # 2
+"""rows / (labels x rows with the label); of a multi-label task rows without the label / rows with it"""
+CLASS_WEIGHTS_POLICY_EXPLICIT: ClassWeightsPolicy.ValueType  # 3
+Global___ClassWeightsPolicy: _TypeAlias = ClassWeightsPolicy  # noqa: Y015
 
 class _DataFormat:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -753,6 +777,7 @@ class JobSpec(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    BASE_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
     FREEZE_FIELD_NUMBER: _builtins.int
     LAYERWISE_LR_FIELD_NUMBER: _builtins.int
@@ -773,9 +798,11 @@ class JobSpec(_message.Message):
     baselines: _builtins.bool
     """Also score a majority and a TF-IDF + logistic-regression baseline on the same test rows. Default true."""
     @_builtins.property
-    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskSpec]:
-        """Number 1 is kept for the model to start from; it is the worker's base model."""
+    def base(self) -> Global___BaseSpec:
+        """Absent: the worker's base model."""
 
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskSpec]: ...
     @_builtins.property
     def freeze(self) -> Global___FreezeSpec: ...
     @_builtins.property
@@ -809,6 +836,7 @@ class JobSpec(_message.Message):
     def __init__(
         self,
         *,
+        base: Global___BaseSpec | None = ...,
         tasks: _abc.Iterable[Global___TaskSpec] | None = ...,
         freeze: Global___FreezeSpec | None = ...,
         layerwise_lr: Global___LayerwiseSpec | None = ...,
@@ -825,9 +853,9 @@ class JobSpec(_message.Message):
         stopping: Global___StoppingSpec | None = ...,
         checkpoint: Global___CheckpointSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "base", b"base", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "base", b"base", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baselines: _TypeAlias = _typing.Literal["baselines"]  # noqa: Y015
     _WhichOneofArgType__baselines: _TypeAlias = _typing.Literal["_baselines", b"_baselines"]  # noqa: Y015
@@ -841,6 +869,36 @@ class JobSpec(_message.Message):
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
 
 @_typing.final
+class BaseSpec(_message.Message):
+    """What a job starts from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CARRY_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """A version: its encoder, and its heads for tasks of the same name, kind and labels. 0: the worker's base model."""
+    carry: _builtins.bool
+    """Tasks of the version that the job does not name are kept as they are; default true. With an encoder that is trained
+    that cannot be: then name them in the job, freeze the backbone, or set this to false to give them up.
+    """
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        carry: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_carry", b"_carry", "carry", b"carry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carry", b"_carry", "carry", b"carry", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__carry: _TypeAlias = _typing.Literal["carry"]  # noqa: Y015
+    _WhichOneofArgType__carry: _TypeAlias = _typing.Literal["_carry", b"_carry"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carry) -> _WhichOneofReturnType__carry | None: ...
+
+Global___BaseSpec: _TypeAlias = BaseSpec  # noqa: Y015
+
+@_typing.final
 class TaskSpec(_message.Message):
     """One classification head."""
 
@@ -850,16 +908,21 @@ class TaskSpec(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CLASS_WEIGHTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Letters, digits, `_` and `-`, at most 64."""
     weight: _builtins.float
     """Factor of the task's loss in the sum over tasks; default 1."""
+    kind: _tasks_pb2.TaskKind.ValueType
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At least two, in output order."""
+        """At least two (multi label: one), in output order."""
 
     @_builtins.property
     def data(self) -> Global___DataSpec: ...
+    @_builtins.property
+    def class_weights(self) -> Global___ClassWeightsSpec: ...
     def __init__(
         self,
         *,
@@ -867,16 +930,65 @@ class TaskSpec(_message.Message):
         labels: _abc.Iterable[_builtins.str] | None = ...,
         data: Global___DataSpec | None = ...,
         weight: _builtins.float | None = ...,
+        kind: _tasks_pb2.TaskKind.ValueType = ...,
+        class_weights: Global___ClassWeightsSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "data", b"data", "weight", b"weight"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "class_weights", b"class_weights", "data", b"data", "weight", b"weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "data", b"data", "labels", b"labels", "name", b"name", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "class_weights", b"class_weights", "data", b"data", "kind", b"kind", "labels", b"labels", "name", b"name", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
     _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
 
 Global___TaskSpec: _TypeAlias = TaskSpec  # noqa: Y015
+
+@_typing.final
+class ClassWeightsSpec(_message.Message):
+    """Factors of the rows' losses by label. Of a multi-label task they weigh the rows that have the label."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class WeightsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    policy: Global___ClassWeightsPolicy.ValueType
+    @_builtins.property
+    def weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """With EXPLICIT: label -> factor; a label that is not named counts 1."""
+
+    def __init__(
+        self,
+        *,
+        policy: Global___ClassWeightsPolicy.ValueType = ...,
+        weights: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassWeightsSpec: _TypeAlias = ClassWeightsSpec  # noqa: Y015
 
 @_typing.final
 class DataSpec(_message.Message):
@@ -916,6 +1028,8 @@ class DataSpec(_message.Message):
     LABEL_MAP_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     MAX_ROWS_FIELD_NUMBER: _builtins.int
+    LABEL_SEPARATOR_FIELD_NUMBER: _builtins.int
+    LABEL_COLUMNS_FIELD_NUMBER: _builtins.int
     train: _builtins.str
     """A CSV, TSV, JSONL or Parquet file, or the folder of a TweetEval task."""
     validation: _builtins.str
@@ -932,9 +1046,15 @@ class DataSpec(_message.Message):
     """A Python codec name; default `auto`."""
     max_rows: _builtins.int
     """Keep a seeded sample of so many rows, stratified by label. 0: all."""
+    label_separator: _builtins.str
+    """Multi label: what stands between the labels in a cell of label_column; default `|`. An empty cell has no label."""
     @_builtins.property
     def label_map(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Value in the file -> label. Empty: the values are the labels."""
+
+    @_builtins.property
+    def label_columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Multi label, in place of label_column: a column of 0 and 1 for each label, in the order of the task's labels."""
 
     def __init__(
         self,
@@ -949,21 +1069,27 @@ class DataSpec(_message.Message):
         label_map: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         encoding: _builtins.str | None = ...,
         max_rows: _builtins.int = ...,
+        label_separator: _builtins.str | None = ...,
+        label_columns: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_encoding", b"_encoding", "_label_column", b"_label_column", "_text_column", b"_text_column", "encoding", b"encoding", "label_column", b"label_column", "text_column", b"text_column"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_encoding", b"_encoding", "_label_column", b"_label_column", "_label_separator", b"_label_separator", "_text_column", b"_text_column", "encoding", b"encoding", "label_column", b"label_column", "label_separator", b"label_separator", "text_column", b"text_column"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_encoding", b"_encoding", "_label_column", b"_label_column", "_text_column", b"_text_column", "encoding", b"encoding", "format", b"format", "label_column", b"label_column", "label_map", b"label_map", "max_rows", b"max_rows", "preset", b"preset", "test", b"test", "text_column", b"text_column", "train", b"train", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_encoding", b"_encoding", "_label_column", b"_label_column", "_label_separator", b"_label_separator", "_text_column", b"_text_column", "encoding", b"encoding", "format", b"format", "label_column", b"label_column", "label_columns", b"label_columns", "label_map", b"label_map", "label_separator", b"label_separator", "max_rows", b"max_rows", "preset", b"preset", "test", b"test", "text_column", b"text_column", "train", b"train", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__encoding: _TypeAlias = _typing.Literal["encoding"]  # noqa: Y015
     _WhichOneofArgType__encoding: _TypeAlias = _typing.Literal["_encoding", b"_encoding"]  # noqa: Y015
     _WhichOneofReturnType__label_column: _TypeAlias = _typing.Literal["label_column"]  # noqa: Y015
     _WhichOneofArgType__label_column: _TypeAlias = _typing.Literal["_label_column", b"_label_column"]  # noqa: Y015
+    _WhichOneofReturnType__label_separator: _TypeAlias = _typing.Literal["label_separator"]  # noqa: Y015
+    _WhichOneofArgType__label_separator: _TypeAlias = _typing.Literal["_label_separator", b"_label_separator"]  # noqa: Y015
     _WhichOneofReturnType__text_column: _TypeAlias = _typing.Literal["text_column"]  # noqa: Y015
     _WhichOneofArgType__text_column: _TypeAlias = _typing.Literal["_text_column", b"_text_column"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__encoding) -> _WhichOneofReturnType__encoding | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__label_column) -> _WhichOneofReturnType__label_column | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__label_separator) -> _WhichOneofReturnType__label_separator | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__text_column) -> _WhichOneofReturnType__text_column | None: ...
 

@@ -6,12 +6,15 @@ Every method blocks (store and Redis); the RPC layer runs them off the event loo
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
+from shared.continuing import base_violations
 from shared.doorbell import Doorbell
-from shared.errors import StoreError, UnavailableError
+from shared.errors import StoreError, UnavailableError, Violation
 from shared.progress import JobProgress, ProgressBoard
 from shared.spec import JobSpec
 from shared.store.folder import FolderStore
@@ -45,6 +48,7 @@ class JobBook:
     """All jobs of one store."""
 
     def __init__(self, store: FolderStore, doorbell: Doorbell, board: ProgressBoard) -> None:
+        self._store = store
         self._jobs = JobStore(store)
         self._versions = versions_log(store)
         self._releases = releases_log(store)
@@ -52,6 +56,14 @@ class JobBook:
         self._board = board
         self._accepted_at: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def base_violations_blocking(self, body: Mapping[str, Any]) -> list[Violation]:
+        """What stands against continuing from the version that a spec names, if it names one. Skips what is malformed.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        return base_violations(self._store, body)
 
     def submit_blocking(self, request_id: str, spec: JobSpec, x_request_id: str = "") -> JobView:
         """Accept a job durably, then ring. Nothing is accepted while the queue is away.

@@ -45,13 +45,17 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
             hint = f"has {len(request.request_id)} characters; use at most {MAX_REQUEST_ID_LENGTH}"
             raise InvalidInputError(f"request_id {hint}", (Violation("request_id", hint),))
         body = message_to_spec(request.spec)
-        spec = checked_spec(body, await self._off_loop(lambda: uploads.missing_blocking(self._datasets, body)))
+        spec = checked_spec(body, await self._off_loop(lambda: self._lacking_blocking(body)))
         if request.validate_only:
             return training_pb2.TrainJobResponse()
         request_id = request.request_id or uuid.uuid4().hex
         x_request_id = current_request_id()
         view = await self._off_loop(lambda: self._book.submit_blocking(request_id, spec, x_request_id))
         return training_pb2.TrainJobResponse(job=job_message(view))
+
+    def _lacking_blocking(self, body: Mapping[str, Any]) -> list[Violation]:
+        """What the store does not have or cannot give to this job."""
+        return [*uploads.missing_blocking(self._datasets, body), *self._book.base_violations_blocking(body)]
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Context) -> training_pb2.Job:
         return job_message(await self._get(request.job_id))
@@ -106,7 +110,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
 
 
 def checked_spec(body: Mapping[str, Any], missing: Sequence[Violation]) -> JobSpec:
-    """The spec, if it is valid and the uploaded files that it names are there; else all that is wrong, together.
+    """The spec, if it is valid and nothing that it names is missing; else all that is wrong, together.
 
     Raises:
         InvalidInputError: with every violation.

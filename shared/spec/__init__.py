@@ -4,8 +4,10 @@ Every part is frozen, keyword-only and validated on construction; `parse_spec` r
 names and defaults are the recipe format, the stored `jobs/<id>/spec.json` and (as protobuf) the wire.
 """
 
+from shared.spec.base import BaseSpec
 from shared.spec.caching import CacheSpec
 from shared.spec.checkpointing import CheckpointSpec
+from shared.spec.class_weights import ClassWeightsSpec
 from shared.spec.data import DataSpec, SplitSpec
 from shared.spec.freezing import FreezeSpec, GradualSpec
 from shared.spec.gating import GateSpec, PublishSpec
@@ -22,8 +24,10 @@ from shared.spec.stopping import StoppingMetric, StoppingSpec
 from shared.spec.tasks import TaskSpec
 
 __all__ = [
+    "BaseSpec",
     "CacheSpec",
     "CheckpointSpec",
+    "ClassWeightsSpec",
     "DataSpec",
     "DatasetReference",
     "FreezeSpec",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
+from shared.spec.multi_label import DEFAULT_SEPARATOR
 from shared.spec.part import Label, SpecPart
 from shared.spec.references import parse_reference
 
@@ -26,6 +27,10 @@ class DataSpec(SpecPart):
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "tweeteval"] = "auto"
     text_column: str = "text"
     label_column: str = "label"
+    #: Multi label: what stands between the labels in a cell of `label_column`; an empty cell is a row without labels.
+    label_separator: Annotated[str, StringConstraints(min_length=1, max_length=8)] = DEFAULT_SEPARATOR
+    #: Multi label, in place of `label_column`: a column of 0 and 1 for each label, in the order of the task's labels.
+    label_columns: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()
     #: Value in the file -> label. Empty: the values are the labels.
     label_map: dict[str, Label] = {}
     #: A Python codec name, or auto: UTF-8 (with or without BOM), else what detection says.

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from shared.errors import Violation
+from shared.spec.base import BaseSpec
 from shared.spec.caching import CacheSpec
 from shared.spec.checkpointing import CheckpointSpec
 from shared.spec.data import SplitSpec
 from shared.spec.freezing import FreezeSpec, freeze_misfits
 from shared.spec.gating import GateSpec, PublishSpec, gate_misfits
 from shared.spec.lora import LoraSpec, lora_misfits
+from shared.spec.multi_label import balanced_misfits
 from shared.spec.optimizing import OptimizerSpec
 from shared.spec.part import SpecPart, sequence
 from shared.spec.rates import LayerwiseSpec, rate_misfits
@@ -26,6 +28,7 @@ from shared.spec.tasks import TaskSpec, task_misfits
 class JobSpec(SpecPart):
     """Everything a training job needs to be run again with the same outcome."""
 
+    base: BaseSpec = BaseSpec()
     tasks: tuple[TaskSpec, ...]
     freeze: FreezeSpec = FreezeSpec()
     layerwise_lr: LayerwiseSpec = LayerwiseSpec()
@@ -75,6 +78,7 @@ def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
     sampling = body.get("sampling")
     if isinstance(sampling, Mapping):
         yield from sampling_misfits(sampling)
+        yield from balanced_misfits(sampling, tasks)
     lora = body.get("lora")
     if isinstance(lora, Mapping):
         yield from lora_misfits(lora, freeze if isinstance(freeze, Mapping) else {})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from shared.errors import Violation
+from shared.spec.class_weights import ClassWeightsSpec, class_weight_misfits
 from shared.spec.data import DataSpec
+from shared.spec.multi_label import multi_label_misfits
 from shared.spec.part import Label, Name, SpecPart, sequence
 
 
@@ -16,16 +18,21 @@ class TaskSpec(SpecPart):
     """One classification head: its name, its labels in output order, its data."""
 
     name: Name
+    #: Each row has exactly one of the labels, or any number of them.
+    kind: Literal["single_label", "multi_label"] = "single_label"
     labels: tuple[Label, ...]
     data: DataSpec
     #: Factor of the task's loss in the sum over tasks (Kurin et al. 2022: cleverer schemes do not beat it).
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
+    class_weights: ClassWeightsSpec = ClassWeightsSpec()
+
     @field_validator("labels")
     @classmethod
-    def _at_least_two_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(value) < 2:
-            raise ValueError(f"a task needs at least 2 labels, this one has {len(value)}")
+    def _enough_and_different(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        least = 1 if info.data.get("kind") == "multi_label" else 2
+        if len(value) < least:
+            raise ValueError(f"a task needs at least {least} labels, this one has {len(value)}")
         twice = sorted({label for label in value if value.count(label) > 1})
         if twice:
             raise ValueError(f"labels must differ; named more than once: {', '.join(twice)}")
@@ -40,6 +47,8 @@ def task_misfits(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Violation]:
             yield Violation(f"tasks[{index}].name", f"{name!r} is the name of an earlier task; names must differ")
     for index, task in enumerate(tasks):
         yield from _label_map_misfits(index, task)
+        yield from class_weight_misfits(index, task)
+        yield from multi_label_misfits(index, task)
 
 
 def _label_map_misfits(index: int, task: Mapping[str, Any]) -> Iterator[Violation]:

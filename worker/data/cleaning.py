@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from shared.errors import DataError
-from worker.data.labels import LabelDecoder, canonical
+from worker.data.labels import LabelDecoder
+from worker.data.multi_labels import MultiLabelDecoder
 from worker.data.rows import RawTable, Rows
+
+Decoder = LabelDecoder | MultiLabelDecoder
 
 BLANK_ROW = "blank row"
 BLANK_TEXT = "blank text"
@@ -30,7 +33,7 @@ class CleanTable:
     dropped: Counter[str]
 
 
-def decode_rows(table: RawTable, decoder: LabelDecoder) -> CleanTable:
+def decode_rows(table: RawTable, decoder: Decoder) -> CleanTable:
     """Drop rows without text or label; turn labels into ids. Repeated texts stay.
 
     Texts lose the white space around them: a tokenizer does not see it, and repeated texts differ by it.
@@ -38,38 +41,32 @@ def decode_rows(table: RawTable, decoder: LabelDecoder) -> CleanTable:
     Raises:
         DataError: on a label that is neither the task's nor mapped; names file, row, column and value.
     """
-    decoder = decoder.with_mapping(table.mapping)
+    decoder = decoder.for_table(table)
     dropped: Counter[str] = Counter()
     texts: list[str] = []
-    ids: list[int] = []
+    decoded: list[Any] = []
     for row in table.rows:
         text = row.text.strip()
         if row.is_blank:
             dropped[BLANK_ROW] += 1
-        elif row.label in decoder.stray:
+        elif decoder.is_stray(row):
             dropped[STRAY_LABEL] += 1
         elif not text:
             dropped[BLANK_TEXT] += 1
-        elif not row.label:
+        elif decoder.is_missing(row):
             dropped[MISSING_LABEL] += 1
         else:
-            label_id = decoder.ids.get(canonical(row.label))
-            if label_id is None:
-                raise DataError(
-                    f"{table.place(row)}, column {table.label_column!r}: unknown label {row.label!r}; "
-                    f"known: {', '.join(decoder.spellings)}; add it to labels or say in label_map what it means"
-                )
+            decoded.append(decoder.decode(row, table))
             texts.append(text)
-            ids.append(label_id)
-    return CleanTable(Rows(texts, np.array(ids, dtype=np.int64)), dropped)
+    return CleanTable(Rows(texts, decoder.as_array(decoded)), dropped)
 
 
 def drop_repeated(rows: Rows) -> CleanTable:
     """Keep the first of rows that say the same; of a text with several labels keep none."""
-    label_of: dict[str, int] = {}
+    labels_of: dict[str, Any] = {}
     conflicting: set[str] = set()
-    for text, label_id in zip(rows.texts, rows.label_ids.tolist(), strict=True):
-        if label_of.setdefault(text, label_id) != label_id:
+    for text, labels in zip(rows.texts, rows.label_ids.tolist(), strict=True):
+        if labels_of.setdefault(text, labels) != labels:
             conflicting.add(text)
     dropped: Counter[str] = Counter()
     keep: list[int] = []

@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from shared.errors import DataError
 from shared.spec import TaskSpec
 from worker.data.presets import PRESETS
-from worker.data.rows import RawTable
+from worker.data.rows import RawRow, RawTable
 
 #: Emotion sets have up to 28 labels (GoEmotions), emoji sets 64; a text column by mistake has thousands.
 _MAX_OBSERVED_LABELS = 200
@@ -34,6 +37,33 @@ class LabelDecoder:
     stray: frozenset[str] = frozenset()
     #: As in the spec, for messages.
     spellings: tuple[str, ...] = field(default=())
+
+    def for_table(self, table: RawTable) -> LabelDecoder:
+        """With the meanings that the table's layout brings."""
+        return self.with_mapping(table.mapping)
+
+    def is_stray(self, row: RawRow) -> bool:
+        """Whether the value marks the row as no row at all."""
+        return row.label in self.stray
+
+    def is_missing(self, row: RawRow) -> bool:
+        return not row.label
+
+    def decode(self, row: RawRow, table: RawTable) -> int:
+        """
+        Raises:
+            DataError: on a label that is neither the task's nor mapped; names file, row, column and value.
+        """
+        label_id = self.ids.get(canonical(row.label))
+        if label_id is None:
+            raise DataError(
+                f"{table.place(row)}, column {table.label_column!r}: unknown label {row.label!r}; "
+                f"known: {', '.join(self.spellings)}; add it to labels or say in label_map what it means"
+            )
+        return label_id
+
+    def as_array(self, decoded: Sequence[int]) -> npt.NDArray[np.int64]:
+        return np.array(decoded, dtype=np.int64)
 
     def with_mapping(self, mapping: Mapping[str, str]) -> LabelDecoder:
         """Also take the file's own values (`0`) that a layout's mapping.txt gives a name (`not-hate`).

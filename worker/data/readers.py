@@ -45,6 +45,21 @@ class Layout:
     text_column: str = "text"
     label_column: str = "label"
     encoding: str = "auto"
+    #: In place of `label_column`: a column for each label.
+    label_columns: tuple[str, ...] = ()
+    #: Between the labels of a cell; empty: a cell has one label. A list in JSON or Parquet is joined with it.
+    separator: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are read, the text's first."""
+        return (self.text_column, *(self.label_columns or (self.label_column,)))
+
+    def row(self, number: int, text: str, cells: list[str], is_blank: bool) -> RawRow:
+        """A row from its text and the cells of its label columns."""
+        if self.label_columns:
+            return RawRow(number, text, "", is_blank, tuple(cells))
+        return RawRow(number, text, cells[0], is_blank)
 
 
 def read_table(source: File, layout: Layout, split: Split = "train") -> RawTable:
@@ -74,6 +89,7 @@ def read_table(source: File, layout: Layout, split: Split = "train") -> RawTable
         name=source.name,
         rows=rows,
         label_column=layout.label_column,
+        label_columns=layout.label_columns,
         encoding=encoding,
         sha256={source.name: hashlib.sha256(content).hexdigest()},
         mapping={},
@@ -105,7 +121,7 @@ def _delimited_rows(text: str, name: str, layout: Layout, delimiter: str) -> Ite
     try:
         header = [cell.strip() for cell in next(reader)]
         number = 1
-        text_at, label_at = (_column_index(header, c, name) for c in (layout.text_column, layout.label_column))
+        text_at, *labels_at = (_column_index(header, column, name) for column in layout.columns)
         for number, cells in enumerate(reader, start=2):
             is_blank = not any(cell.strip() for cell in cells)
             if not is_blank and len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
@@ -114,7 +130,7 @@ def _delimited_rows(text: str, name: str, layout: Layout, delimiter: str) -> Ite
                     "put quotes around a text that holds the separator"
                 )
             cells += [""] * (len(header) - len(cells))
-            yield RawRow(number, cells[text_at], cells[label_at].strip(), is_blank)
+            yield layout.row(number, cells[text_at], [cells[at].strip() for at in labels_at], is_blank)
     except csv.Error as error:
         raise DataError(f"{name}, row {number + 1} (line {reader.line_num}): not valid CSV: {error}") from None
 
@@ -140,7 +156,7 @@ def _jsonl_rows(text: str, name: str, layout: Layout) -> Iterator[RawRow]:
             raise DataError(f"{name}, row {number}: a JSON object is needed, found {type(record).__name__}")
         seen.update(record)
         yield _typed_row(name, number, layout, record)
-    for column in (layout.text_column, layout.label_column):
+    for column in layout.columns:
         if seen and column not in seen:
             raise _missing_column(name, column, sorted(seen))
 
@@ -149,10 +165,10 @@ def _parquet_rows(content: bytes, name: str, layout: Layout) -> Iterator[RawRow]
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
         columns = file.schema_arrow.names
-        for column in (layout.text_column, layout.label_column):
+        for column in layout.columns:
             if column not in columns:
                 raise _missing_column(name, column, columns)
-        table = file.read(columns=[layout.text_column, layout.label_column])
+        table = file.read(columns=list(layout.columns))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{name}: not a valid Parquet file: {error}") from None
     for number, record in enumerate(table.to_pylist(), start=1):
@@ -161,14 +177,17 @@ def _parquet_rows(content: bytes, name: str, layout: Layout) -> Iterator[RawRow]
 
 def _typed_row(name: str, number: int, layout: Layout, record: dict[str, Any]) -> RawRow:
     values = []
-    for column in (layout.text_column, layout.label_column):
+    for column in layout.columns:
         value = record.get(column)
+        if isinstance(value, list) and layout.separator and column != layout.text_column:
+            value = layout.separator.join(map(str, value))
         if isinstance(value, dict | list | bytes):
             raise DataError(f"{name}, row {number}, column {column!r}: a {type(value).__name__}, not a text or number")
         is_missing = value is None or value != value  # NaN is how tables say "no label"
         values.append("" if is_missing else str(value).lower() if isinstance(value, bool) else str(value))
-    text, label = values[0], values[1].strip()
-    return RawRow(number, text, label, is_blank=not text.strip() and not label)
+    text, *cells = values
+    cells = [cell.strip() for cell in cells]
+    return layout.row(number, text, cells, is_blank=not text.strip() and not any(cells))
 
 
 def _read_tweeteval(folder: File, layout: Layout, split: Split) -> RawTable:

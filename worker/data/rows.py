@@ -28,6 +28,8 @@ class RawTable:
     name: str
     rows: list[RawRow]
     label_column: str
+    #: In place of `label_column`, where there is a column for each label.
+    label_columns: tuple[str, ...] = ()
     encoding: str
     #: Hash of every file that was read, by name.
     sha256: Mapping[str, str]

@@ -12,9 +12,10 @@ import numpy as np
 from shared.errors import DataError
 from shared.spec import DataSpec, SplitSpec, TaskSpec, parse_reference
 from shared.store.datasets import DatasetStore
-from worker.data.cleaning import decode_rows, drop_repeated
-from worker.data.labels import LabelDecoder, label_decoder
+from worker.data.cleaning import Decoder, decode_rows, drop_repeated
+from worker.data.labels import label_decoder
 from worker.data.ledger import Ledger
+from worker.data.multi_labels import multi_label_decoder
 from worker.data.presets import PRESETS
 from worker.data.readers import TWEETEVAL_PREFIXES, File, Layout, Split, read_table
 from worker.data.roots import Source, resolve
@@ -40,14 +41,15 @@ class TaskRows:
         return self.ledger.files["train"]
 
 
-def layout_of(data: DataSpec) -> Layout:
+def layout_of(data: DataSpec, kind: str = "single_label") -> Layout:
     """How to read the files of `data`: its preset's columns, except those that the spec names otherwise."""
     preset = PRESETS.get(data.preset)
     text_column, label_column = data.text_column, data.label_column
     if preset is not None:
         text_column = preset.text_column if text_column == "text" else text_column
         label_column = preset.label_column if label_column == "label" else label_column
-    return Layout(data.format, text_column, label_column, data.encoding)
+    separator = data.label_separator if kind == "multi_label" else ""
+    return Layout(data.format, text_column, label_column, data.encoding, data.label_columns, separator)
 
 
 def read_task(
@@ -63,7 +65,7 @@ def read_task(
         DataError: if the data cannot be used; names file, and row and column where there is one.
     """
     ledger = Ledger()
-    decoder = label_decoder(task)
+    decoder = multi_label_decoder(task) if task.kind == "multi_label" else label_decoder(task)
     sources = _sources(task, roots, datasets)
     parts = {part: _read(part, source, task, decoder, ledger, say) for part, source in sources.items()}
     train = parts.pop("train")
@@ -86,7 +88,7 @@ def require_labels(rows: Rows, task: TaskSpec, name: str) -> None:
     """
     counts = rows.has_label(len(task.labels)).sum(axis=0)
     missing = [label for label, count in zip(task.labels, counts, strict=True) if count == 0]
-    if len(task.labels) - len(missing) == 1 and len(task.labels) > 1:
+    if task.kind == "single_label" and len(task.labels) - len(missing) == 1:
         only = task.labels[int(np.argmax(counts))]
         raise DataError(f"{name}: all {len(rows)} usable rows have the label {only!r}; a task needs at least two")
     if missing:
@@ -121,10 +123,10 @@ def _source(value: str, roots: Sequence[Path], datasets: DatasetStore | None, fi
 
 
 def _read(
-    part: Split, source: File, task: TaskSpec, decoder: LabelDecoder, ledger: Ledger, say: Callable[[str], None]
+    part: Split, source: File, task: TaskSpec, decoder: Decoder, ledger: Ledger, say: Callable[[str], None]
 ) -> Rows:
     say(f"{task.name}: reading {source.name}")
-    table = read_table(source, layout_of(task.data), part)
+    table = read_table(source, layout_of(task.data, task.kind), part)
     clean = decode_rows(table, decoder)
     ledger.num_read += len(table.rows)
     ledger.sha256.update(table.sha256)

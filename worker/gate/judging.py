@@ -24,7 +24,8 @@ from worker.data.rows import Rows
 from worker.gate.verdict import TaskVerdict, Verdict, compare, conclude, not_judged
 from worker.training.corpus import tokenize
 from worker.training.evaluate import score
-from worker.training.metrics.single_label import Scores, classification_metrics
+from worker.training.metrics.kinds import reordered, task_metrics
+from worker.training.metrics.single_label import Scores
 from worker.training.precision import Compute
 from worker.training.progress import ProgressReporter
 from worker.training.vectors import encode_corpus
@@ -50,7 +51,9 @@ def judge(
     device: torch.device,
     progress: ProgressReporter,
 ) -> Verdict:
-    """Compare `candidate`, whose heads are the spec's tasks, with what the newest release serves.
+    """Compare `candidate` with what the newest release serves, by the spec's tasks, whose `data` these are.
+
+    Tasks that it carried over from its parent answer as they did, so they are neither judged nor missing.
 
     Raises:
         StoreError: if the store cannot be read.
@@ -60,10 +63,11 @@ def judge(
     found = _champion(store)
     if isinstance(found, Verdict):
         return found
-    own, its = candidate.model.tasks, found.model.model.tasks
+    its, all_ours = found.model.model.tasks, {task.name: task for task in candidate.model.tasks}
+    own = [all_ours[task.name] for task in spec.tasks]
     theirs = {task.name: task for task in its}
-    labels = {task.name: task.labels for task in own}
-    dropped = tuple(name for name in theirs if name not in labels)
+    labels, ours = {task.name: task.labels for task in own}, {task.name: task for task in own}
+    dropped = tuple(name for name in theirs if name not in all_ours)
     held_out: dict[str, Rows] = {}
     tasks: dict[str, TaskVerdict] = {}
     for task, task_data in zip(own, data, strict=True):
@@ -88,8 +92,9 @@ def judge(
         for name, rows in held_out.items():
             metric = spec.gate.metric
             order = [theirs[name].labels.index(label) for label in labels[name]]
-            before = classification_metrics(champion[name][:, order], rows.label_ids)[metric]
-            after = classification_metrics(challenger[name], rows.label_ids)[metric]
+            as_ours = reordered(theirs[name], order)
+            before = task_metrics(as_ours, champion[name][:, order], rows.label_ids)[metric]
+            after = task_metrics(ours[name], challenger[name], rows.label_ids)[metric]
             tasks[name] = compare(metric, before, after, spec.gate.allowed(name), len(rows))
     in_order = {name: tasks[name] for name in labels if name in tasks}
     return conclude(in_order, dropped, spec.gate.dropped_tasks == "allow", found.version, found.release)

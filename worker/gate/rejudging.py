@@ -16,6 +16,7 @@ from worker.data.ledger import TaskData
 from worker.gate.judging import judge
 from worker.gate.rematch import RematchInput
 from worker.gate.verdict import Verdict, not_judged
+from worker.training.parent import load_parent
 from worker.training.precision import choose_compute
 from worker.training.preparation import read_data
 from worker.training.progress import ProgressReporter
@@ -36,7 +37,8 @@ def judge_again(work: RematchInput) -> Verdict:
     progress = ProgressReporter(lambda event: None)
     spec = job.accepted.spec
     try:
-        data = read_data(spec, [Path(root) for root in work.data_roots], DatasetStore(store), progress)
+        roots = [Path(root) for root in work.data_roots]
+        data = read_data(spec, roots, DatasetStore(store), progress, load_parent(store, spec))
         _require_same(spec, artifact.manifest, data)
     except DataError as error:
         return not_judged(f"the served version has changed since, and judging again failed: {error}", may_release=False)

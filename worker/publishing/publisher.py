@@ -55,6 +55,7 @@ class Publisher:
         record = VersionRecord(
             artifact_id=result.artifact_id,
             manifest_sha256=result.manifest_sha256,
+            parent=self._jobs.get(job_id).accepted.spec.base.version or None,
             job_id=job_id,
             metrics=result.metrics,
             **({"verdict": str(verdict)} if verdict else {}),

@@ -22,6 +22,17 @@ from shared.version import code_version
 from worker.data.ledger import TaskData
 from worker.gate.verdict import Verdict
 from worker.training.model_card import model_card
+from worker.training.parent import KNOWN_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model as it is published, and what it came from."""
+
+    model: MultiTaskModel
+    base: BaseModel
+    spec: JobSpec
+    parent_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +44,21 @@ class SavedArtifact:
 def save_artifact(
     store: FolderStore,
     attempt: str,
-    model: MultiTaskModel,
-    base: BaseModel,
-    spec: JobSpec,
+    trained: TrainedModel,
     data: dict[str, Any],
     metrics: dict[str, Any],
     verdict: Verdict,
+    known_rows: bytes,
 ) -> SavedArtifact:
     """Write the artifact of `attempt` (job id and claim), under an id that no other attempt has.
+
+    `data` and `metrics` are by task; of tasks that were carried over they say what the parent's manifest said.
 
     Raises:
         StoreError: if the store cannot be written.
     """
-    files = model_files(model, base)
+    model, base, spec = trained.model, trained.base, trained.spec
+    files = model_files(model, base) | {KNOWN_FILE: known_rows}
     files["MODEL_CARD.md"] = model_card(model, base.name, spec, data, metrics, verdict).encode()
     manifest = Manifest(
         artifact_id=f"{attempt}-{new_id()}",
@@ -58,6 +71,7 @@ def save_artifact(
         hyperparameters=spec.model_dump(mode="json"),
         data=data,
         metrics=metrics,
+        parent_version=trained.parent_version,
         code_version=code_version(),
         probes=make_probes(model, TextEncoder(files["tokenizer.json"], base.max_tokens)),
     )

@@ -57,7 +57,7 @@ def tfidf_logistic_regression(
     held_out = vectorizer.transform(validation.texts)
     best, best_f1 = None, -1.0
     for c in C_GRID:
-        classifier = _fit(c, features, train.label_ids)
+        classifier = fit_logistic_regression(c, features, train.label_ids)
         f1 = float(f1_score(validation.label_ids, classifier.predict(held_out), average="macro", zero_division=0))
         if f1 > best_f1:
             best, best_f1 = classifier, f1
@@ -68,7 +68,7 @@ def tfidf_logistic_regression(
     return BaselineScores(_all_labels(scores, best.classes_, num_labels), float(best.C))
 
 
-def _fit(c: float, features: csr_matrix, label_ids: npt.NDArray[np.int64]) -> LogisticRegression:
+def fit_logistic_regression(c: float, features: csr_matrix, label_ids: npt.NDArray[np.int64]) -> LogisticRegression:
     with warnings.catch_warnings():
         # Not quite at the optimum is good enough: the validation rows judge what came out, whatever stopped it.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -6,6 +6,8 @@ Neighbours in length share a batch, so little is padded. Nothing here knows torc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shared.spec import OptimizerSpec, SamplingSpec
@@ -26,6 +28,15 @@ def epoch_batches(corpus: Corpus, optimizer: OptimizerSpec, sampling: SamplingSp
     together = [np.concatenate(drawn)] if sampling.mixing == "mixed" else drawn
     batches = [batch for rows in together for batch in _pack(rows, corpus, optimizer, rng)]
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def rows_drawn(
+    corpus: Corpus, optimizer: OptimizerSpec, sampling: SamplingSpec, tasks: Sequence[str]
+) -> dict[str, int]:
+    """How many rows of each task the first epoch draws, for the report; every epoch has the same shares."""
+    drawn = np.concatenate(epoch_batches(corpus, optimizer, sampling, 0))
+    counts = np.bincount(corpus.task_ids[drawn], minlength=len(tasks)).tolist()
+    return dict(zip(tasks, counts, strict=True))
 
 
 def cut(order: Indices, lengths: Indices, tokens_per_batch: int, rows_per_batch: int) -> list[Indices]:

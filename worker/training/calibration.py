@@ -16,11 +16,16 @@ BOUNDS = (0.05, 20.0)
 
 
 def fit_temperature(logits_NC: npt.NDArray[np.float64], label_ids: Indices) -> float:
-    """The temperature that minimises the cross-entropy of `logits_NC` / temperature."""
+    """The temperature that minimises the cross-entropy of `logits_NC` / temperature.
+
+    Of a multi-label task, whose `label_ids` are 0/1 for each label, the binary cross-entropy of all its labels.
+    """
 
     def cross_entropy(log_temperature: float) -> float:
-        log_scores_NC = log_softmax(logits_NC / math.exp(log_temperature), axis=1)
-        return -float(log_scores_NC[np.arange(len(label_ids)), label_ids].mean())
+        scaled_NC = logits_NC / math.exp(log_temperature)
+        if label_ids.ndim == 2:
+            return float((np.logaddexp(0, scaled_NC) - label_ids * scaled_NC).mean())
+        return -float(log_softmax(scaled_NC, axis=1)[np.arange(len(label_ids)), label_ids].mean())
 
     bounds = (math.log(BOUNDS[0]), math.log(BOUNDS[1]))
     return math.exp(float(minimize_scalar(cross_entropy, bounds=bounds, method="bounded").x))

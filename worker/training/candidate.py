@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from shared.spec import JobSpec
+from worker.training.batches import rows_drawn
 from worker.training.checkpointing import CheckpointKeeper
 from worker.training.fitting import fit
 from worker.training.freezing import count_parameters
 from worker.training.precision import choose_compute
-from worker.training.preparation import Preparation
+from worker.training.preparation import Preparation, Prepared
 from worker.training.progress import ProgressReporter
 from worker.training.rates import rate_groups
 
@@ -36,6 +37,7 @@ class Candidate:
             "learning_rates": [group.describe() for group in self._groups],
             "trainable_parameters": trainable,
             "total_parameters": total,
+            **describe_rows(self.prepared, spec),
             "precision": self.compute.precision,
             "device": str(self.compute.device),
         }
@@ -78,3 +80,12 @@ class Candidate:
             moved = adapters.merge(self.prepared.model, self.prepared.corpora.validation, self.compute)
             share = self.report["trainable_parameters"] / self.report["total_parameters"]
             self.report["lora"] = {**adapters.describe(), "trainable_share": share, "merge_difference": moved}
+
+
+def describe_rows(prepared: Prepared, spec: JobSpec) -> dict[str, Any]:
+    """How many rows of each task an epoch draws, and how their labels weigh."""
+    tasks = prepared.model.tasks
+    drawn = rows_drawn(prepared.corpora.train, spec.optimizer, spec.sampling, [task.name for task in tasks])
+    by_task = zip(tasks, prepared.class_weights, strict=True)
+    factors = {task.name: dict(zip(task.labels, own, strict=True)) for task, own in by_task if own}
+    return {"rows_per_epoch": drawn, **({"class_weights": factors} if factors else {})}

@@ -42,7 +42,7 @@ def fit(
         DivergedError: if training diverges.
     """
     corpus = prepared.corpora.train
-    loop = TrainingLoop(prepared.model, corpus, groups, spec, compute)
+    loop = TrainingLoop(prepared.model, corpus, groups, spec, compute, prepared.class_weights)
     log = _StageLog(prepared, loop)
     monitor = Monitor(prepared, groups, loop, spec, compute, progress, keeper, {"stages": log})
     first_step = monitor.begin()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.model import MultiTaskModel, Task
 from shared.model_files import LoadedModel
 from shared.spec import JobSpec
 from shared.store.datasets import DatasetStore
@@ -19,12 +20,13 @@ from shared.text import TextEncoder
 from worker.data.ledger import TaskData
 from worker.gate.judging import judge
 from worker.gate.verdict import REPORT_KEY, Verdict
-from worker.training.artifact import describe_data, save_artifact
+from worker.training.artifact import TrainedModel, describe_data, save_artifact
 from worker.training.baselines import C_GRID
 from worker.training.candidate import Candidate
 from worker.training.checkpointing import CheckpointKeeper
 from worker.training.data_record import require_recorded
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
+from worker.training.parent import Parent, known_rows_file, load_parent
 from worker.training.preparation import Preparation, read_data
 from worker.training.progress import ProgressReporter
 from worker.training.protocol import Progress, Result, TrainerInput
@@ -43,15 +45,19 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     spec = jobs.get(work.job_id).accepted.spec
     teller = SearchTeller(emit)
     progress = ProgressReporter(teller.emit)
-    data = read_data(spec, [Path(root) for root in work.data_roots], DatasetStore(store), progress)
+    parent = load_parent(store, spec)
+    roots = [Path(root) for root in work.data_roots]
+    data = read_data(spec, roots, DatasetStore(store), progress, parent)
     data_sha256 = {task.name: dict(of_task.sha256) for task, of_task in zip(spec.tasks, data, strict=True)}
     require_recorded(data_sha256, jobs.record_data(work.job_id, data_sha256))
-    preparation = Preparation(work.base_model, data, progress)
+    preparation = Preparation(work.base_model, data, progress, parent)
 
     def prepare(spec: JobSpec) -> Candidate:
         return Candidate(spec, preparation, work.device, progress)
 
     report: dict[str, Any] = {"data": describe_data([task.name for task in spec.tasks], data)}
+    if parent is not None:
+        report["base"] = parent.describe(spec)
     if spec.search is None:
         candidate = prepare(spec)
         checkpoints = jobs.checkpoints(work.job_id)
@@ -67,7 +73,7 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
             )
         candidate = found.candidate
     candidate.finish()
-    return _publish(candidate, store, f"{work.job_id}-{work.claim}", data, report, progress)
+    return _publish(candidate, store, f"{work.job_id}-{work.claim}", data, report, progress, parent)
 
 
 def _publish(
@@ -77,18 +83,33 @@ def _publish(
     data: Sequence[TaskData],
     report: dict[str, Any],
     progress: ProgressReporter,
+    parent: Parent | None,
 ) -> Result:
     """Evaluate a trained candidate, compare it, save it."""
     spec, prepared = candidate.spec, candidate.prepared
     evaluation = evaluate_model(prepared.model, prepared.corpora, candidate.compute, progress, spec.optimizer.seed)
-    metrics = _compare(spec, data, evaluation, progress)
-    verdict = _judge(store, candidate, data, progress)
+    metrics = _compare(spec, prepared.model.tasks, data, evaluation, progress)
+    model = parent.with_carried(prepared.model, spec) if parent else prepared.model
+    verdict = _judge(store, candidate, model, data, progress)
     progress.start("saving")
-    saved = save_artifact(store, attempt, prepared.model, prepared.base, spec, report["data"], metrics, verdict)
+    described = report["data"]
+    if parent is not None:
+        manifest = parent.artifact.manifest
+        metrics = parent.with_records(manifest.metrics, metrics, spec)
+        described = parent.with_records(manifest.data, described, spec)
+    saved = save_artifact(
+        store,
+        attempt,
+        TrainedModel(model, prepared.base, spec, spec.base.version or None),
+        described,
+        metrics,
+        verdict,
+        known_rows_file(parent, [task.name for task in spec.tasks], data),
+    )
     progress.finish()
     report = {
         **candidate.report,
-        "temperatures": {task.name: task.temperature for task in prepared.model.tasks},
+        **_describe_tasks(prepared.model.tasks),
         **report,
         "validation": evaluation.validation,
         REPORT_KEY: verdict.model_dump(mode="json"),
@@ -98,20 +119,32 @@ def _publish(
 
 
 def _compare(
-    spec: JobSpec, data: Sequence[TaskData], evaluation: Evaluation, progress: ProgressReporter
+    spec: JobSpec, tasks: Sequence[Task], data: Sequence[TaskData], evaluation: Evaluation, progress: ProgressReporter
 ) -> dict[str, Any]:
     """Metrics of each task: see worker.training.evaluate for their layout."""
     metrics: dict[str, Any] = {name: {"model": figures} for name, figures in evaluation.test.items()}
     if spec.baselines:
         progress.start("baselines", steps=len(spec.tasks) * len(C_GRID))
-        for task, task_data, scores in zip(spec.tasks, data, evaluation.scores, strict=True):
-            metrics[task.name] |= baseline_metrics(task_data, scores, spec.optimizer.seed, progress.advance)
+        for task, task_data, scores in zip(tasks, data, evaluation.scores, strict=True):
+            metrics[task.name] |= baseline_metrics(task, task_data, scores, spec.optimizer.seed, progress.advance)
     return metrics
 
 
-def _judge(store: FolderStore, candidate: Candidate, data: Sequence[TaskData], progress: ProgressReporter) -> Verdict:
+def _judge(
+    store: FolderStore,
+    candidate: Candidate,
+    model: MultiTaskModel,
+    data: Sequence[TaskData],
+    progress: ProgressReporter,
+) -> Verdict:
     """What the gate says of the model as it will be served."""
     prepared = candidate.prepared
     text = TextEncoder(prepared.base.tokenizer_files["tokenizer.json"], prepared.base.max_tokens)
-    model = LoadedModel(prepared.model, text)
-    return judge(store, candidate.spec, model, data, candidate.compute.device, progress)
+    return judge(store, candidate.spec, LoadedModel(model, text), data, candidate.compute.device, progress)
+
+
+def _describe_tasks(tasks: Sequence[Task]) -> dict[str, Any]:
+    """What calibration found."""
+    thresholds = {task.name: dict(zip(task.labels, task.thresholds, strict=True)) for task in tasks if task.thresholds}
+    temperatures = {task.name: task.temperature for task in tasks}
+    return {"temperatures": temperatures, **({"thresholds": thresholds} if thresholds else {})}

@@ -1,8 +1,8 @@
 """The training loop: goes through steps and stages, sums up the gradients of a step's batches.
 
-Loss of a step: cross-entropy of every row at its own head, summed over all rows and tasks, divided by the number of
-rows. That is the plain sum of the tasks' losses (Kurin et al. 2022), each weighing as much as it has rows, times its
-weight.
+Loss of a step: that of every row at its own head (worker.training.loss), summed over all rows and tasks, divided by the
+number of rows. That is the plain sum of the tasks' losses (Kurin et al. 2022), each weighing as much as it has rows,
+times its weight.
 
 Everything random in step k is a function of (seed, k): the batches (worker.training.batches) and the dropout noise. The
 rates and what is frozen are functions of k alone. So the state of a training is its weights, its optimizer's state
@@ -12,7 +12,7 @@ and k.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,12 +54,18 @@ class TrainingLoop:
     """Trains `model` in place. One use; one thread. `groups` hold every parameter that any stage trains."""
 
     def __init__(
-        self, model: MultiTaskModel, corpus: Corpus, groups: list[RateGroup], spec: JobSpec, compute: Compute
+        self,
+        model: MultiTaskModel,
+        corpus: Corpus,
+        groups: list[RateGroup],
+        spec: JobSpec,
+        compute: Compute,
+        class_weights: Sequence[Sequence[float]] = (),
     ) -> None:
         self._model = model
         self._groups = groups
         self._seed = spec.optimizer.seed
-        self._loss = BatchLoss(model, corpus, spec, compute.device)
+        self._loss = BatchLoss(model, corpus, spec, compute.device, class_weights)
         self.plan = StepPlan(corpus, spec)
         self.thawing: Thawing = resolve_thawing(spec.freeze, num_layers(model.encoder), self.plan)
         self.optimization = Optimization(groups, spec, self.plan.steps, self.thawing)

@@ -1,4 +1,8 @@
-"""The loss of a batch: cross-entropy of every row at its own head, and its mean for each task."""
+"""The loss of a batch: that of every row at its own head, and its mean for each task.
+
+Single label: cross-entropy. Multi label: binary cross-entropy, the mean over the labels, so that a task with many
+labels does not outweigh the others. Both with the task's class weights.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from shared.model import MultiTaskModel
 from shared.spec import JobSpec
@@ -48,8 +52,19 @@ class TaskMeans:
 class BatchLoss:
     """Losses of the rows of one corpus."""
 
-    def __init__(self, model: MultiTaskModel, corpus: Corpus, spec: JobSpec, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        corpus: Corpus,
+        spec: JobSpec,
+        device: torch.device,
+        class_weights: Sequence[Sequence[float]] = (),
+    ) -> None:
+        """`class_weights`: for each task one factor a label, or none."""
         self._heads = model.heads
+        self._tables = {number: torch.from_numpy(table).float().to(device) for number, table in corpus.tables.items()}
+        self._class_weights = [torch.tensor(factors, device=device) if factors else None for factors in class_weights]
+        self._class_weights += [None] * (len(model.tasks) - len(self._class_weights))
         self._tasks_N = torch.from_numpy(corpus.task_ids).to(device)
         self._labels_N = torch.from_numpy(corpus.label_ids).to(device)
         self._weights = [task.weight for task in spec.tasks]
@@ -62,7 +77,15 @@ class BatchLoss:
         for number, head in enumerate(self._heads):
             own = (tasks_B == number).nonzero().squeeze(1)
             if len(own):
-                loss = cross_entropy(head(pooled_BH[own]), labels_B[own], reduction="sum")
+                loss = self._task_sum(number, head(pooled_BH[own]), labels_B[own])
                 means.add(number, loss.item(), len(own))
                 losses.append(loss * self._weights[number])
         return torch.stack(losses).sum()
+
+    def _task_sum(self, task: int, logits_BC: Tensor, labels_B: Tensor) -> Tensor:
+        factors_C = self._class_weights[task]
+        if task not in self._tables:
+            return cross_entropy(logits_BC, labels_B, weight=factors_C, reduction="sum")
+        targets_BC = self._tables[task][labels_B]
+        total = binary_cross_entropy_with_logits(logits_BC, targets_BC, pos_weight=factors_C, reduction="sum")
+        return total / logits_BC.shape[1]

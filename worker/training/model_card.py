@@ -29,8 +29,12 @@ def model_card(
         "",
     ]  # fmt: skip
     for task in model.tasks:
-        lines += [f"## {task.name}", "", f"Labels: {', '.join(task.labels)}. Temperature {task.temperature:.3f}.", ""]
-        lines += _data_lines(data[task.name]) + _metric_lines(metrics[task.name])
+        kind = " (any number of them)" if task.is_multi_label else ""
+        lines += [f"## {task.name}", ""]
+        lines += [f"Labels: {', '.join(task.labels)}{kind}. Temperature {task.temperature:.3f}.", ""]
+        # A task that was carried over from a version that says nothing of its data or figures has neither.
+        lines += _data_lines(data[task.name]) if task.name in data else []
+        lines += _metric_lines(metrics[task.name]) if task.name in metrics else []
     lines += _gate_lines(verdict)
     lines += ["## Recipe", "", "```json", spec.model_dump_json(indent=1, exclude={"tasks"}), "```", ""]
     return "\n".join(lines)

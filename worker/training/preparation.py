@@ -19,9 +19,11 @@ from shared.store.datasets import DatasetStore
 from shared.text import TextEncoder
 from worker.data.ledger import TaskData
 from worker.data.loading import load_tasks
+from worker.training.class_weights import class_weights
 from worker.training.corpus import Corpora, tokenize
 from worker.training.freezing import apply_freezing
 from worker.training.lora import Adapters, add_adapters
+from worker.training.parent import Parent
 from worker.training.precision import Compute
 from worker.training.progress import ProgressReporter
 
@@ -33,12 +35,18 @@ class Prepared:
     base: BaseModel
     model: MultiTaskModel
     corpora: Corpora
+    #: For each task a factor for each of its labels; empty where the task has none.
+    class_weights: Sequence[Sequence[float]] = ()
     #: Inside the model until they are merged; None where the spec asks for none.
     adapters: Adapters | None = None
 
 
 def read_data(
-    spec: JobSpec, roots: Sequence[Path], datasets: DatasetStore, progress: ProgressReporter
+    spec: JobSpec,
+    roots: Sequence[Path],
+    datasets: DatasetStore,
+    progress: ProgressReporter,
+    parent: Parent | None = None,
 ) -> list[TaskData]:
     """The data of all tasks, in their order, split together.
 
@@ -47,33 +55,45 @@ def read_data(
     """
     progress.start("reading data", steps=len(spec.tasks))
     say = partial(print, file=sys.stderr)
-    return load_tasks(spec.tasks, spec.split, roots, on_progress=say, on_read=progress.advance, datasets=datasets)
+    known = parent.known if parent else {}
+    return load_tasks(spec.tasks, spec.split, roots, known, say, progress.advance, datasets)
 
 
 class Preparation:
     """Prepares models one after another, all for the same rows, which are tokenized once."""
 
-    def __init__(self, base_model: str, data: Sequence[TaskData], progress: ProgressReporter) -> None:
+    def __init__(
+        self, base_model: str, data: Sequence[TaskData], progress: ProgressReporter, parent: Parent | None = None
+    ) -> None:
+        """`parent`: the version to start from, in place of `base_model`."""
         self._base_model = base_model
+        self._parent = parent
         self._data = data
         self._progress = progress
         self._tokenized: tuple[int, Corpora] | None = None
 
     def prepare(self, spec: JobSpec, compute: Compute) -> Prepared:
-        """Load the base model and draw fresh heads from the seed.
+        """Load the base model or the parent; draw heads from the seed, or take over the parent's.
 
         Raises:
             BaseModelError: if the base model cannot be resolved, read or verified.
             InvalidInputError: if the spec asks for layers, modules or a longer window that the base model lacks.
         """
         self._progress.start("loading model")
-        base = load_base_model(self._base_model)
+        loaded = self._parent.load() if self._parent else None
+        base = self._parent.base_model(loaded) if self._parent and loaded else load_base_model(self._base_model)
         window = _training_window(spec.max_tokens, base)
         torch.manual_seed(spec.optimizer.seed)
-        model = build_model(base, [Task(task.name, task.labels) for task in spec.tasks]).to(compute.device)
+        model = build_model(base, [Task(task.name, task.labels, kind=task.kind) for task in spec.tasks]).to(
+            compute.device
+        )
+        if self._parent and loaded:
+            self._parent.start_heads(model, loaded, spec)
         apply_freezing(model, spec.freeze)
         adapters = add_adapters(model, spec.lora) if spec.lora else None
-        return Prepared(base, model, self._tokenize(base, window), adapters)
+        rows = [own.train for own in self._data]
+        weights = [class_weights(t.class_weights, t.labels, own) for t, own in zip(spec.tasks, rows, strict=True)]
+        return Prepared(base, model, self._tokenize(base, window), weights, adapters)
 
     def _tokenize(self, base: BaseModel, window: int) -> Corpora:
         if self._tokenized is not None and self._tokenized[0] == window:

@@ -5,7 +5,6 @@ In float32, in eval mode, before calibration. Leaves the model in eval mode: the
 
 from __future__ import annotations
 
-from scipy.special import softmax
 from torch import Tensor
 
 from shared.model import MultiTaskModel
@@ -13,7 +12,8 @@ from shared.spec import StoppingSpec
 from worker.training.corpus import Corpus
 from worker.training.early_stopping import Figures
 from worker.training.evaluate import task_logits
-from worker.training.metrics.single_label import Scores, classification_metrics
+from worker.training.metrics.kinds import probabilities, task_metrics
+from worker.training.metrics.single_label import Scores
 from worker.training.precision import Compute
 from worker.training.vectors import encode_corpus
 
@@ -49,6 +49,6 @@ class Validation:
         return self._frozen_NH
 
     def _of_task(self, number: int, logits_NC: Scores) -> dict[str, float]:
-        labels = self._corpus.label_ids[self._corpus.rows_of_task(number)]
-        figures = classification_metrics(softmax(logits_NC, axis=1), labels)
+        task = self._model.tasks[number]
+        figures = task_metrics(task, probabilities(task, logits_NC), self._corpus.targets_of_task(number))
         return {name: figures[name] for name in CURVE_FIGURES}

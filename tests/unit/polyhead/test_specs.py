@@ -13,6 +13,7 @@ from polyhead.specs import from_struct, message_to_spec, spec_to_message, to_str
 from polyhead.v1 import training_pb2
 
 FULL_SPEC: dict[str, Any] = {
+    "base": {"version": 3, "carry": False},
     "tasks": [
         {
             "name": "sentiment",
@@ -28,8 +29,12 @@ FULL_SPEC: dict[str, Any] = {
                 "label_map": {"0": "negative", "1": "positive"},
                 "encoding": "latin-1",
                 "max_rows": 100,
+                "label_separator": ";",
+                "label_columns": ["is_negative", "is_neutral", "is_positive"],
             },
             "weight": 2.0,
+            "kind": "multi_label",
+            "class_weights": {"policy": "explicit", "weights": {"negative": 2.0, "positive": 0.5}},
         },
     ],
     "freeze": {
@@ -118,6 +123,7 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
         "search",
         "stopping",
         "checkpoint",
+        "base",
     ):
         kind = training_pb2.JobSpec.DESCRIPTOR.fields_by_name[name].message_type
         assert kind is not None

@@ -10,7 +10,16 @@ from shared.errors import InvalidInputError
 from shared.spec import JobSpec, parse_reference, parse_spec
 
 GOOD: dict[str, Any] = {"name": "t", "labels": ["x", "y"], "data": {"train": "a.csv"}}
+MANY: dict[str, Any] = GOOD | {"kind": "multi_label"}
 MAPPED = {"train": "a", "label_map": {"1": "z"}}
+
+
+def weights(policy: str, **factors: float) -> dict[str, Any]:
+    return {"class_weights": {"policy": policy, "weights": factors}}
+
+
+def columns(*names: str, **data: Any) -> dict[str, Any]:
+    return {"data": {"train": "a.csv", "label_columns": names, **data}}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +72,30 @@ MAPPED = {"train": "a", "label_map": {"1": "z"}}
         ({"tasks": [GOOD], "optimizer": {"warmup": 1.0}}, "optimizer.warmup", "less than 1"),
         ({"tasks": [GOOD], "optimizer": {"head_lr": float("nan")}}, "optimizer.head_lr", ""),
         ({"tasks": [GOOD], "split": {"test": 0.6}}, "split.test", "0.6"),
+        ({"tasks": [GOOD | weights("explicit", z=1)]}, "tasks[0].class_weights.weights[z]", "'z' is not one of labels"),
+        ({"tasks": [GOOD | weights("explicit", x=-1)]}, "tasks[0].class_weights.weights.x", "got -1"),
+        ({"tasks": [GOOD | weights("explicit", x=0)]}, "tasks[0].class_weights.weights.x", "greater than 0"),
+        ({"tasks": [GOOD | weights("explicit")]}, "tasks[0].class_weights.weights", "is empty"),
+        ({"tasks": [GOOD | weights("balanced", x=1)]}, "tasks[0].class_weights.weights", "not with balanced"),
+        ({"tasks": [GOOD | {"kind": "many"}]}, "tasks[0].kind", "'many'"),
+        ({"tasks": [MANY | {"labels": []}]}, "tasks[0].labels", "at least 1"),
+        ({"tasks": [MANY | {"labels": ["x", "a|b"]}]}, "tasks[0].labels[1]", "'a|b' holds the separator '|'"),
+        ({"tasks": [MANY | columns("x")]}, "tasks[0].data.label_columns", "1 columns for 2 labels"),
+        ({"tasks": [GOOD | columns("x", "y")]}, "tasks[0].data.label_columns", "this task is single_label"),
+        ({"tasks": [MANY | columns("x", "y", label_map={"1": "x"})]}, "tasks[0].data.label_map", "0 or 1"),
+        ({"tasks": [MANY | columns("x", "y", format="tweeteval")]}, "tasks[0].data.label_columns", "has no columns"),
+        ({"tasks": [GOOD | {"data": {"train": "a", "label_separator": ";"}}]}, "tasks[0].data.label_separator", "kind"),
+        (
+            {"tasks": [MANY | {"data": {"train": "a", "label_separator": ""}}]},
+            "tasks[0].data.label_separator",
+            "at least",
+        ),
+        (
+            {"tasks": [MANY | {"data": {"train": "a", "preset": "tweet-sentiment"}}]},
+            "tasks[0].data.preset",
+            "single-label",
+        ),
+        ({"tasks": [MANY], "sampling": {"within": "class_balanced"}}, "sampling.within", "rows of 't' have several"),
         ({"tasks": [GOOD], "max_tokens": 5}, "max_tokens", "at least 8"),
         ({"tasks": [GOOD], "sampling": {"across": "round_robin"}}, "sampling.mixing", "goes with one_task"),
         ({"tasks": [GOOD], "sampling": {"temperature": 3}}, "sampling.temperature", "not with proportional (got 3"),

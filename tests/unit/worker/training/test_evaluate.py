@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from shared.model import MultiTaskModel
+from shared.model import MultiTaskModel, Task
 from tests.tiny_rows import make_corpus, make_rows
 from worker.data.ledger import TaskData
 from worker.training.corpus import Corpora
@@ -59,7 +59,7 @@ def test_baselines_of_a_task_stand_on_the_same_rows_as_the_model() -> None:
         files={}, encodings={},
     )  # fmt: skip
     always_first = np.tile([0.8, 0.1, 0.1], (30, 1))
-    metrics = baseline_metrics(data, always_first, seed=1)
+    metrics = baseline_metrics(Task("t", ("a", "b", "c")), data, always_first, seed=1)
     assert metrics.keys() == {"majority", "tfidf_lr", "vs_tfidf_lr"}
     assert metrics["majority"]["rows"] == metrics["tfidf_lr"]["rows"] == 30
     assert metrics["tfidf_lr"]["macro_f1"] > 0.8
