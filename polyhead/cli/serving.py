@@ -1,4 +1,4 @@
-"""From a published version to a served one: waits for the server, and warns of what the new model will not have.
+"""From a published version to a served one: waits for the server.
 
 Writes to stderr; what a caller should print as a result is returned.
 """
@@ -6,15 +6,14 @@ Writes to stderr; what a caller should print as a result is returned.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from polyhead.cli.output import errors_out
 from polyhead.client import Client
 from polyhead.errors import DeadlineExceededError, UnavailableError
-from polyhead.results import ServedModel, ServerInfo
+from polyhead.results import ServerInfo
 
 #: A server looks for releases every half second, then loads, verifies and warms the new model.
 SWITCH_S = 60.0
@@ -65,22 +64,6 @@ def await_served(
             said_s = now_s
             errors_out.print(f"waiting until version {version} is served ({_now_serves(info)})")
         time.sleep(LOOK_EVERY_S)
-
-
-def warn_of_lost_tasks(served: ServedModel | None, spec: Mapping[str, Any]) -> None:
-    """Say on stderr which tasks nobody will answer once the model of `spec` has replaced the served one."""
-    named = spec.get("tasks")
-    tasks = [str(task.get("name")) for task in named if isinstance(task, Mapping)] if isinstance(named, list) else []
-    lost = [task.name for task in served.tasks if task.name not in tasks] if served else []
-    if served is None or not lost or not tasks:
-        return
-    errors_out.print(
-        f"warning: the new model will have only this job's tasks ({', '.join(tasks)}), since all heads are trained "
-        f"from the base model. It replaces version {served.version}, and {', '.join(lost)} will no longer be served. "
-        "To keep them, put them into this job too",
-        style="yellow",
-        soft_wrap=True,
-    )
 
 
 def _judge(info: ServerInfo, version: int) -> Switch | None:

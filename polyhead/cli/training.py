@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from polyhead.cli import baselines
+from polyhead.cli.continuing import LOOKED_THROUGH, announce, continue_from, resolve_version
 from polyhead.cli.exits import ExitStatus, UsageError, status_of
 from polyhead.cli.output import errors_out, out, print_json
 from polyhead.cli.progress import JobDisplay, follow
 from polyhead.cli.recipes import load_recipe, override, spec_from_options
-from polyhead.cli.serving import Outcome, await_served, warn_of_lost_tasks
+from polyhead.cli.serving import Outcome, await_served
 from polyhead.cli.session import connect
 from polyhead.cli.tables import metrics_table, rows_table
 from polyhead.cli.trials import is_report_only, outcome_line, trial_table
@@ -41,6 +42,9 @@ def train(
     text_column: Annotated[Texts, typer.Option(help="Column of the text. Default: text.")] = None,
     label_column: Annotated[Texts, typer.Option(help="Column of the label. Default: label.")] = None,
     preset: Annotated[Texts, typer.Option(help="A known layout: tweet-sentiment, hate-speech-curated.")] = None,
+    base_version: Annotated[
+        str | None, typer.Option(help="Start from this version: its number, stable, or an alias such as latest.")
+    ] = None,
     settings: Annotated[Texts, typer.Option("--set", help="Override a field: optimizer.epochs=1. May repeat.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Makes repeating this call safe: same id, same job.")] = None,
     upload: Annotated[bool, typer.Option(help="Send files of this machine that --data names to the server.")] = True,
@@ -54,8 +58,9 @@ def train(
 ) -> None:
     """Train tasks, publish the model, and wait until the server serves it.
 
-    The new model has exactly the tasks of this job, since all heads are trained from the base model, and it replaces
-    the served one with all its tasks: put tasks that you want to keep into the job too.
+    Without --base-version the new model has exactly the tasks of this job, trained from the base model, and it replaces
+    the served one with all its tasks. With it the job starts from that version: tasks of the same name and labels go on
+    from their heads, and its other tasks are kept, bit by bit, while the encoder stays as it is.
 
     A file of this machine that --data names is uploaded, so the worker may be anywhere; in a recipe write
     `train: upload:PATH`. Any other path begins at a data root of the worker.
@@ -69,6 +74,7 @@ def train(
       polyhead train recipes/demo-samples.yaml --set optimizer.epochs=2
       polyhead train --task team --labels billing,shipping,other --data team.csv
       polyhead train --task mood --labels bad,good --data mood.csv --task team --labels a,b --data team.csv
+      polyhead train --base-version stable --task team --labels billing,shipping,other --data team.csv
     """
     if recipe is None and not task:
         raise UsageError(NOTHING_NAMED)
@@ -81,10 +87,13 @@ def train(
     for setting in settings or []:
         override(spec, setting)
     with connect(context) as client:
+        if base_version is not None:
+            versions = client.list_versions(LOOKED_THROUGH)
+            continue_from(spec, resolve_version(base_version, versions), is_direct=recipe is None)
         if dry_run:
             validate(client, spec, as_json)
             return
-        warn_of_lost_tasks(client.server_info().model, spec)
+        announce(client.server_info().model, spec)
         upload_local_files(client, spec, are_paths_local=upload and recipe is None)
         job = client.train_job(spec, request_id)
         errors_out.print(f"job {job.id} accepted")
@@ -101,7 +110,7 @@ def validate(client: Client, spec: dict[str, Any], as_json: bool) -> None:
     Raises:
         typer.Exit: after the JSON of a spec that is not valid, with the status of the error.
     """
-    warn_of_lost_tasks(client.server_info().model, spec)
+    announce(client.server_info().model, spec)
     try:
         client.train_job(spec, validate_only=True)
     except (RecipeError, InvalidArgumentError) as error:

@@ -39,6 +39,7 @@ def read_version(message: models_pb2.Version) -> results.Version:
         metrics=from_struct(message.metrics),
         verdict=message.verdict,
         is_stable=message.is_stable,
+        aliases=tuple(message.aliases),
     )
 
 

@@ -84,3 +84,5 @@ class Version:
     metrics: Mapping[str, Any]
     verdict: str
     is_stable: bool
+    #: Names of the routing table that mean this version, such as `latest`.
+    aliases: tuple[str, ...] = ()
