@@ -75,7 +75,7 @@ class Bench:
         return [name for name in names if self.store.exists(f"artifacts/{name}/manifest.json")]
 
 
-def _make_bench(folder: Path, base: Path) -> Bench:
+def make_bench(folder: Path, base: Path) -> Bench:
     for number, (name, labels) in enumerate(LABELS.items()):
         write_csv(folder / "data" / f"{name}.csv", make_rows(150, len(labels), seed=number), labels)
     return Bench(FolderStore(folder / "store"), folder / "data", base)
@@ -88,10 +88,10 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bench(tmp_path: Path, tiny_base: Path) -> Bench:
-    return _make_bench(tmp_path, tiny_base)
+    return make_bench(tmp_path, tiny_base)
 
 
 @pytest.fixture(scope="module")
 def shared_bench(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Bench:
     """For tests that leave the data as they are."""
-    return _make_bench(tmp_path_factory.mktemp("bench"), tiny_base)
+    return make_bench(tmp_path_factory.mktemp("bench"), tiny_base)
