@@ -24,6 +24,17 @@ def evaluation_tables(metrics: Mapping[str, Any], labels: Mapping[str, Sequence[
             yield _confusion(task, labels[task], model["confusion"])
 
 
+def stopping_note(report: Mapping[str, Any]) -> str:
+    """How validation during training ended, in one line; empty for a job without."""
+    stopping = report.get("stopping")
+    if not isinstance(stopping, Mapping):
+        return ""
+    end = "stopped early" if stopping.get("stopped_early") else "trained to the end"
+    weights = "the best weights are kept" if stopping.get("restored") else "the last weights are kept"
+    best = f"best validation {_number(stopping.get('best_value'))} after step {stopping.get('best_step')}"
+    return f"{end} at step {stopping.get('last_step')}; {best}; {weights}"
+
+
 def _intervals(models: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table(
         "task", title="95 % intervals (bootstrap), and calibration error before and after", title_justify="left"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from polyhead.cli.evaluation import evaluation_tables
+from polyhead.cli.evaluation import evaluation_tables, stopping_note
 from polyhead.cli.exits import ExitStatus
 from polyhead.cli.output import errors_out, local_time, out, print_json, to_plain
 from polyhead.cli.progress import follow
@@ -54,6 +54,8 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
         labels = {task.get("name", ""): task.get("labels", ()) for task in job.spec.get("tasks", ())}
         for table in evaluation_tables(job.metrics, labels):
             out.print(table)
+        if note := stopping_note(job.report):
+            out.print(note, soft_wrap=True)
         trials = None if job.state is JobState.SUCCEEDED else trial_table(job)  # `finish` shows those of a result
         if trials is not None:
             out.print(trials)

@@ -53,7 +53,7 @@ async def until(server: RunningServer, job_id: str, is_so: Callable[[training_pb
 async def test_job_of_a_stopped_worker_goes_on_with_the_next_one_until_it_is_cancelled(stand: Stand) -> None:
     """A deployment in the middle of a training costs the steps since its last checkpoint; then a person changes their
     mind: the trainer is stopped, nothing is published, and what the training left in the store is gone."""
-    async with running_server(stand.store, f"{stand.redis_url}") as server:
+    async with running_server(stand.store, stand.redis_url) as server:
         job_id = await submit(server, optimizer={"epochs": 1000, "rows_per_batch": 16}, checkpoint={"every_steps": 5})
         worker = stand.start_worker()
         checkpoints = stand.jobs.checkpoints(job_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from polyhead.cli.evaluation import MAX_LABELS, evaluation_tables
+from polyhead.cli.evaluation import MAX_LABELS, evaluation_tables, stopping_note
 
 MODEL = {
     "ece": 0.02,
@@ -45,3 +45,12 @@ def test_evaluation_with_many_labels_leaves_the_matrix_to_json() -> None:
     """A table wider than any terminal helps nobody."""
     size = MAX_LABELS + 1
     assert printed({"t": {"model": {"confusion": [[0] * size] * size}}}, {"t": [str(n) for n in range(size)]}) == []
+
+
+def test_stopping_note_says_where_it_ended_and_what_is_kept() -> None:
+    """Otherwise a training that ended early looks like one that lost its steps."""
+    stopping = {"best_step": 40, "best_value": 0.8125, "last_step": 70, "stopped_early": True, "restored": True}
+    assert stopping_note({"stopping": stopping}) == (
+        "stopped early at step 70; best validation 0.812 after step 40; the best weights are kept"
+    )
+    assert stopping_note({}) == ""
