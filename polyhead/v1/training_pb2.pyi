@@ -1723,7 +1723,9 @@ class StoppingMetric(_message.Message):
     WEIGHT_FIELD_NUMBER: _builtins.int
     task: _builtins.str
     metric: _builtins.str
-    """macro_f1 (default), macro_recall, accuracy or cross_entropy, which counts with a minus."""
+    """macro_f1 (default), macro_recall, accuracy, of a multi-label task micro_f1, macro_recall, subset_accuracy; or
+    cross_entropy, which counts with a minus.
+    """
     weight: _builtins.float
     """default 1"""
     def __init__(

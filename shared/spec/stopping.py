@@ -13,6 +13,7 @@ from shared.spec.part import Name, SpecPart, sequence
 #: Figures that may decide, by kind of task; those of LOWER_IS_BETTER count with a minus.
 FIGURES: dict[str, tuple[str, ...]] = {
     "single_label": ("macro_f1", "macro_recall", "accuracy", "cross_entropy"),
+    "multi_label": ("macro_f1", "micro_f1", "macro_recall", "subset_accuracy", "cross_entropy"),
 }
 LOWER_IS_BETTER = ("cross_entropy",)
 

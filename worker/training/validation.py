@@ -1,24 +1,27 @@
 """Validation while a training runs: when it is due, and the figures of all tasks as the model is now.
 
-In float32, in eval mode, before calibration. Leaves the model in eval mode: the caller goes back to train mode.
+In float32, in eval mode. A multi-label task is judged with thresholds that are fitted each time, as in the end, since
+fixed ones say little of a head that has just begun to learn; scores are not calibrated otherwise. Leaves the model in
+eval mode: the caller goes back to train mode.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from torch import Tensor
 
 from shared.model import MultiTaskModel
 from shared.spec import StoppingSpec
+from shared.spec.stopping import FIGURES
 from worker.training.corpus import Corpus
 from worker.training.early_stopping import Figures
 from worker.training.evaluate import task_logits
 from worker.training.metrics.kinds import probabilities, task_metrics
 from worker.training.metrics.single_label import Scores
 from worker.training.precision import Compute
+from worker.training.thresholds import fit_thresholds
 from worker.training.vectors import encode_corpus
-
-#: What the curve keeps of each task.
-CURVE_FIGURES = ("macro_f1", "macro_recall", "accuracy", "cross_entropy")
 
 
 class Validation:
@@ -49,6 +52,10 @@ class Validation:
         return self._frozen_NH
 
     def _of_task(self, number: int, logits_NC: Scores) -> dict[str, float]:
-        task = self._model.tasks[number]
-        figures = task_metrics(task, probabilities(task, logits_NC), self._corpus.targets_of_task(number))
-        return {name: figures[name] for name in CURVE_FIGURES}
+        targets = self._corpus.targets_of_task(number)
+        task = replace(self._model.tasks[number], temperature=1.0)
+        scores_NC = probabilities(task, logits_NC)
+        if task.is_multi_label:
+            task = replace(task, thresholds=fit_thresholds(scores_NC, targets))
+        figures = task_metrics(task, scores_NC, targets)
+        return {name: figures[name] for name in FIGURES[task.kind]}

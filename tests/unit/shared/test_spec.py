@@ -112,6 +112,11 @@ def columns(*names: str, **data: Any) -> dict[str, Any]:
             "stopping.metrics[0].weight",
             "got 0",
         ),
+        (
+            {"tasks": [GOOD], "stopping": {"metrics": [{"task": "t", "metric": "micro_f1"}]}},
+            "stopping.metrics[0].metric",
+            "'micro_f1' is not one of macro_f1",
+        ),
         ({"tasks": [GOOD], "stopping": {"every": "steps"}}, "stopping.steps", "is 0"),
         ({"tasks": [GOOD], "stopping": {"steps": 5}}, "stopping.steps", "not with every epoch"),
         ({"tasks": [GOOD], "stopping": {"patience": -1}}, "stopping.patience", "-1"),
