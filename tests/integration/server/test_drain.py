@@ -23,6 +23,8 @@ from polyhead.v1.inference_pb2_grpc import InferenceServiceStub
 from polyhead.v1.training_pb2_grpc import TrainingServiceStub
 from server.engines.engine import EngineOutput
 from server.engines.torch_engine import TorchEngine
+from server.rpc.open_inference.v2 import inference_pb2 as open_inference_pb2
+from server.rpc.open_inference.v2.inference_pb2_grpc import GRPCInferenceServiceStub
 from shared.store.folder import FolderStore
 from tests.conftest import RunningServer, running_server
 from tests.integration.server.waiting import until_serving
@@ -113,6 +115,9 @@ async def test_drain_answers_what_runs_refuses_what_comes_and_ends_streams_with_
             await inference.Embed(inference_pb2.EmbedRequest(sentences=["the cat"]))
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         assert retry_delay_s(refused.value) > 0
+        open_inference = GRPCInferenceServiceStub(server.channel)
+        assert (await open_inference.ServerLive(open_inference_pb2.ServerLiveRequest())).live
+        assert not (await open_inference.ServerReady(open_inference_pb2.ServerReadyRequest())).ready
         assert not stopping.done()
 
         gate.set()

@@ -40,7 +40,8 @@ async def test_triton_client_gets_what_predict_and_embed_answer(server: RunningS
     publish(server.store, tiny_base)
     await until_serving(server.channel, 1)
     answers = await ask_triton_client(server.target)
-    assert [answers[key] for key in ("live", "ready", "model_ready", "version_ready")] == [True] * 4
+    ready = ("live", "ready", "model_ready", "version_ready", "alias_ready")
+    assert {key: answers[key] for key in ready} == dict.fromkeys(ready, True)
     assert answers["other_version_ready"] is False
     assert answers["server"]["name"] == "polyhead"
     outputs = {tensor["name"]: (tensor["datatype"], tensor["shape"]) for tensor in answers["model"]["outputs"]}

@@ -75,6 +75,7 @@ def main() -> None:
                 "ready": client.is_server_ready(),
                 "model_ready": client.is_model_ready("polyhead"),
                 "version_ready": client.is_model_ready("polyhead", "1"),
+                "alias_ready": client.is_model_ready("polyhead", "latest"),
                 "other_version_ready": client.is_model_ready("polyhead", "77"),
                 "server": client.get_server_metadata(as_json=True),
                 "model": metadata,

@@ -400,7 +400,9 @@ class ModelInferRequest(_message.Message):
     """Comes back in the answer."""
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, Global___InferParameter]:
-        """`truncation`: "truncate" (default) or "refuse". `expect_encoder_id`: as in polyhead.v1. Others are not looked at."""
+        """`truncation`: "truncate" (default) or "refuse". `expect_encoder_id` and `routing_key`: as in polyhead.v1. Others are not
+        looked at.
+        """
 
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelInferRequest.InferInputTensor]: ...
@@ -468,7 +470,7 @@ class ModelInferResponse(_message.Message):
         PARAMETERS_FIELD_NUMBER: _builtins.int
         CONTENTS_FIELD_NUMBER: _builtins.int
         name: _builtins.str
-        """`<task>.label`, `<task>.scores` or `embedding`."""
+        """`<task>.label`, `<task>.scores` or `embedding`. Of a multi-label task `<task>.labels`: each element is a JSON array."""
         datatype: _builtins.str
         @_builtins.property
         def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
