@@ -101,8 +101,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def watch(request: Any, context: Context) -> AsyncIterator[Any]:
             async with _Call(self, method, context):
                 responses = behaviour(request, context)
-                async for response in responses if is_status else self._calls.watched(responses):
-                    yield response
+                async with aclosing(responses if is_status else self._calls.watched(responses)) as passed_on:
+                    async for response in passed_on:
+                        yield response
 
         return watch
 
@@ -110,12 +111,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def bidi(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
             async with _Call(self, method, context):
                 cut = self._calls.requests(requests)
-                try:
-                    async with aclosing(behaviour(cut, context)) as responses:
-                        async for response in responses:
-                            yield response
-                finally:
-                    await cut.close()
+                async with aclosing(cut), aclosing(behaviour(cut, context)) as responses:
+                    async for response in responses:
+                        yield response
                 if cut.is_cut:
                     raise draining()
 

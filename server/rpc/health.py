@@ -76,12 +76,14 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
         """The status of now, then each change; a watcher that reads slowly sees the newest, not each."""
         told = None
-        while not self._is_closed:
+        while True:
             changed = self._changed
             status = self._statuses.get(request.service, SERVICE_UNKNOWN)
             if status != told:
                 yield health_pb2.HealthCheckResponse(status=status)
                 told = status
+            elif self._is_closed:  # and everything is told
+                break
             else:
                 await changed.wait()
         raise DrainingError("the server has drained; try another one")

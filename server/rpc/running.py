@@ -7,7 +7,7 @@ what was read is answered, then it ends too. Both say UNAVAILABLE with a pause, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -57,7 +57,7 @@ class RunningCalls:
         """Wait until no call runs."""
         await self._idle.wait()
 
-    def watched(self, responses: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    def watched(self, responses: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
         """The same responses, ended by a drain."""
         return Watch(self, self._watches).pass_on(responses)
 
@@ -76,7 +76,7 @@ class Watch:
         self._is_waiting = False
         self._is_interrupted = False
 
-    async def pass_on(self, responses: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def pass_on(self, responses: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
         """
         Raises:
             DrainingError: when the server drains.
@@ -100,6 +100,8 @@ class Watch:
                 raise
         finally:
             del self._watches[task]
+            if isinstance(responses, AsyncGenerator):
+                await responses.aclose()
         raise draining()
 
     def interrupt(self) -> None:
@@ -122,6 +124,9 @@ class Requests:
         return self
 
     async def __anext__(self) -> Any:
+        if self._drained.is_set():  # however many the client has sent already
+            self.is_cut = True
+            raise StopAsyncIteration
         if self._ending is None:
             self._ending = asyncio.create_task(self._drained.wait())
         reading = asyncio.ensure_future(anext(self._requests))
@@ -135,7 +140,7 @@ class Requests:
         self.is_cut = True
         raise StopAsyncIteration
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Leave no task behind."""
         if self._ending is not None:
             self._ending.cancel()

@@ -36,6 +36,7 @@ SPEC = {"tasks": [{"name": "t", "labels": ["x", "y"], "data": {"train": "a.csv"}
 INFERENCE = "polyhead.v1.InferenceService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+NUM_MESSAGES = 40
 
 
 @pytest.fixture
@@ -126,6 +127,29 @@ async def test_drain_answers_what_runs_refuses_what_comes_and_ends_streams_with_
             await health.read()
         assert closed.value.code() is grpc.StatusCode.UNAVAILABLE
         await stopping
+
+
+async def test_drain_answers_what_was_read_of_a_stream_and_ends_it_with_a_status(
+    store: FolderStore, valkey_url: str, tiny_base: Path
+) -> None:
+    """OK would make the client believe that all was answered; a cancellation would lose what was."""
+    publish(store, tiny_base)
+    async with running_server(store, valkey_url, SERVER_DRAIN_S="300") as server:
+        await until_serving(server.channel, 1)
+        call = InferenceServiceStub(server.channel).EmbedStream()
+        # All are written before the drain: a write that fails would hide the server's status from grpc.aio's client.
+        for _ in range(NUM_MESSAGES):
+            await call.write(inference_pb2.EmbedRequest(sentences=["the cat"]))
+        answers = [await call.read() for _ in range(5)]
+        stopping = asyncio.create_task(server.application.stop())
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            while True:
+                answers.append(await call.read())
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert retry_delay_s(ended.value) > 0
+        await stopping
+        assert 5 <= len(answers) <= NUM_MESSAGES
+        assert {len(answer.embeddings) for answer in answers} == {1}
 
 
 async def test_drain_is_over_when_its_time_is_and_cancels_what_still_runs(

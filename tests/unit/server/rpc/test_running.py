@@ -106,8 +106,24 @@ async def test_stream_of_requests_is_cut_by_the_drain_after_what_was_read() -> N
     assert not requests.is_cut
     calls.drain()
     await task
-    await requests.close()
+    await requests.aclose()
     assert answered == [1, 2]
+    assert requests.is_cut
+
+
+async def test_stream_of_requests_that_are_all_there_is_cut_too() -> None:
+    """A client that sends faster than it is answered would otherwise use up the drain time."""
+
+    async def endless() -> AsyncIterator[int]:
+        while True:
+            yield 1
+
+    calls = RunningCalls()
+    requests = calls.requests(endless())
+    assert await anext(requests) == 1
+    calls.drain()
+    assert [item async for item in requests] == []
+    await requests.aclose()
     assert requests.is_cut
 
 
@@ -119,7 +135,7 @@ async def test_stream_that_its_client_ends_is_not_cut() -> None:
 
     requests = RunningCalls().requests(one())
     assert [item async for item in requests] == [1]
-    await requests.close()
+    await requests.aclose()
     assert not requests.is_cut
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -132,7 +148,7 @@ async def test_cancelled_reader_of_requests_leaves_no_task_behind() -> None:
         try:
             await anext(requests)
         finally:
-            await requests.close()
+            await requests.aclose()
 
     task = asyncio.create_task(read())
     await asyncio.sleep(0.01)
