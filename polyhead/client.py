@@ -8,10 +8,11 @@ from __future__ import annotations
 from polyhead.calls.datasets import DatasetCalls
 from polyhead.calls.inference import InferenceCalls
 from polyhead.calls.models import ModelCalls
+from polyhead.calls.reports import ReportCalls
 from polyhead.calls.training import TrainingCalls
 
 
-class Client(InferenceCalls, TrainingCalls, DatasetCalls, ModelCalls):
+class Client(InferenceCalls, TrainingCalls, DatasetCalls, ModelCalls, ReportCalls):
     """A connection to one Polyhead server. Thread-safe; connects on the first call; close it or use `with`.
 
     Every call ends within `timeout_s` (its own argument, else the client's), except `watch_job`, which lasts as long

@@ -375,6 +375,7 @@ class Version(_message.Message):
     ALIASES_FIELD_NUMBER: _builtins.int
     CANARY_SHARE_FIELD_NUMBER: _builtins.int
     IS_DELETED_FIELD_NUMBER: _builtins.int
+    LINEAGE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     artifact_id: _builtins.str
     manifest_sha256: _builtins.str
@@ -397,6 +398,12 @@ class Version(_message.Message):
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Aliases that point to it in the newest release."""
 
+    @_builtins.property
+    def lineage(self) -> _struct_pb2.Struct:
+        """Where it comes from: job, base model, parent, hashes of spec and data, code and library versions. GetVersion alone
+        tells it; empty where the artifact cannot be read.
+        """
+
     def __init__(
         self,
         *,
@@ -412,10 +419,11 @@ class Version(_message.Message):
         aliases: _abc.Iterable[_builtins.str] | None = ...,
         canary_share: _builtins.float = ...,
         is_deleted: _builtins.bool = ...,
+        lineage: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "metrics", b"metrics"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "lineage", b"lineage", "metrics", b"metrics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "artifact_id", b"artifact_id", "canary_share", b"canary_share", "created_at", b"created_at", "is_deleted", b"is_deleted", "is_stable", b"is_stable", "job_id", b"job_id", "manifest_sha256", b"manifest_sha256", "metrics", b"metrics", "number", b"number", "parent", b"parent", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "artifact_id", b"artifact_id", "canary_share", b"canary_share", "created_at", b"created_at", "is_deleted", b"is_deleted", "is_stable", b"is_stable", "job_id", b"job_id", "lineage", b"lineage", "manifest_sha256", b"manifest_sha256", "metrics", b"metrics", "number", b"number", "parent", b"parent", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -439,6 +447,48 @@ class GetVersionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetVersionRequest: _TypeAlias = GetVersionRequest  # noqa: Y015
+
+@_typing.final
+class GetReportRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReportRequest: _TypeAlias = GetReportRequest  # noqa: Y015
+
+@_typing.final
+class Report(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    HTML_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    html: _builtins.bytes
+    """UTF-8."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        html: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["html", b"html", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Report: _TypeAlias = Report  # noqa: Y015
 
 @_typing.final
 class PromoteRequest(_message.Message):

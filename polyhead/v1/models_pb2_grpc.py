@@ -49,6 +49,11 @@ class ModelServiceStub(object):
                 request_serializer=polyhead_dot_v1_dot_models__pb2.GetVersionRequest.SerializeToString,
                 response_deserializer=polyhead_dot_v1_dot_models__pb2.Version.FromString,
                 _registered_method=True)
+        self.GetReport = channel.unary_unary(
+                '/polyhead.v1.ModelService/GetReport',
+                request_serializer=polyhead_dot_v1_dot_models__pb2.GetReportRequest.SerializeToString,
+                response_deserializer=polyhead_dot_v1_dot_models__pb2.Report.FromString,
+                _registered_method=True)
         self.Promote = channel.unary_unary(
                 '/polyhead.v1.ModelService/Promote',
                 request_serializer=polyhead_dot_v1_dot_models__pb2.PromoteRequest.SerializeToString,
@@ -89,6 +94,17 @@ class ModelServiceServicer(object):
 
     def GetVersion(self, request, context):
         """NOT_FOUND for a number that was never published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReport(self, request, context):
+        """The report page of a version: one HTML file without anything to load.
+
+        NOT_FOUND            no such version
+        FAILED_PRECONDITION  it was deleted, or has no report: it was not trained, or by an older worker
+        UNAVAILABLE          its files are damaged, or the store is away
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +165,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.GetVersion,
                     request_deserializer=polyhead_dot_v1_dot_models__pb2.GetVersionRequest.FromString,
                     response_serializer=polyhead_dot_v1_dot_models__pb2.Version.SerializeToString,
+            ),
+            'GetReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReport,
+                    request_deserializer=polyhead_dot_v1_dot_models__pb2.GetReportRequest.FromString,
+                    response_serializer=polyhead_dot_v1_dot_models__pb2.Report.SerializeToString,
             ),
             'Promote': grpc.unary_unary_rpc_method_handler(
                     servicer.Promote,
@@ -252,6 +273,33 @@ class ModelService(object):
             '/polyhead.v1.ModelService/GetVersion',
             polyhead_dot_v1_dot_models__pb2.GetVersionRequest.SerializeToString,
             polyhead_dot_v1_dot_models__pb2.Version.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polyhead.v1.ModelService/GetReport',
+            polyhead_dot_v1_dot_models__pb2.GetReportRequest.SerializeToString,
+            polyhead_dot_v1_dot_models__pb2.Report.FromString,
             options,
             channel_credentials,
             insecure,

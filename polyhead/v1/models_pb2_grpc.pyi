@@ -36,6 +36,13 @@ class ModelServiceStub:
     """All published versions, newest first."""
     GetVersion: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetVersionRequest, _models_pb2.Version]
     """NOT_FOUND for a number that was never published."""
+    GetReport: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetReportRequest, _models_pb2.Report]
+    """The report page of a version: one HTML file without anything to load.
+
+    NOT_FOUND            no such version
+    FAILED_PRECONDITION  it was deleted, or has no report: it was not trained, or by an older worker
+    UNAVAILABLE          its files are damaged, or the store is away
+    """
     Promote: _grpc.UnaryUnaryMultiCallable[_models_pb2.PromoteRequest, _models_pb2.Release]
     """The calls below change the routing table: each appends a release, which all servers of the store follow.
     The version is loaded and proven on this server first, and this server has switched to it when the call returns.
@@ -64,6 +71,13 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """All published versions, newest first."""
     GetVersion: _aio.UnaryUnaryMultiCallable[_models_pb2.GetVersionRequest, _models_pb2.Version]  # type: ignore[assignment]
     """NOT_FOUND for a number that was never published."""
+    GetReport: _aio.UnaryUnaryMultiCallable[_models_pb2.GetReportRequest, _models_pb2.Report]  # type: ignore[assignment]
+    """The report page of a version: one HTML file without anything to load.
+
+    NOT_FOUND            no such version
+    FAILED_PRECONDITION  it was deleted, or has no report: it was not trained, or by an older worker
+    UNAVAILABLE          its files are damaged, or the store is away
+    """
     Promote: _aio.UnaryUnaryMultiCallable[_models_pb2.PromoteRequest, _models_pb2.Release]  # type: ignore[assignment]
     """The calls below change the routing table: each appends a release, which all servers of the store follow.
     The version is loaded and proven on this server first, and this server has switched to it when the call returns.
@@ -107,6 +121,19 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.Version, _abc.Awaitable[_models_pb2.Version]]:
         """NOT_FOUND for a number that was never published."""
+
+    @_abc_1.abstractmethod
+    def GetReport(
+        self,
+        request: _models_pb2.GetReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.Report, _abc.Awaitable[_models_pb2.Report]]:
+        """The report page of a version: one HTML file without anything to load.
+
+        NOT_FOUND            no such version
+        FAILED_PRECONDITION  it was deleted, or has no report: it was not trained, or by an older worker
+        UNAVAILABLE          its files are damaged, or the store is away
+        """
 
     @_abc_1.abstractmethod
     def Promote(

@@ -1698,17 +1698,23 @@ class PublishSpec(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RELEASE_FIELD_NUMBER: _builtins.int
+    REPORT_TEXTS_FIELD_NUMBER: _builtins.int
     release: Global___ReleasePolicy.ValueType
+    report_texts: _builtins.bool
+    """Whether the version's report page may show texts of the data, those of the worst mistakes; default true."""
     def __init__(
         self,
         *,
         release: Global___ReleasePolicy.ValueType = ...,
+        report_texts: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_report_texts", b"_report_texts", "report_texts", b"report_texts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["release", b"release"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_report_texts", b"_report_texts", "release", b"release", "report_texts", b"report_texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__report_texts: _TypeAlias = _typing.Literal["report_texts"]  # noqa: Y015
+    _WhichOneofArgType__report_texts: _TypeAlias = _typing.Literal["_report_texts", b"_report_texts"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__report_texts) -> _WhichOneofReturnType__report_texts | None: ...
 
 Global___PublishSpec: _TypeAlias = PublishSpec  # noqa: Y015
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -13,15 +13,17 @@ from polyhead.v1 import models_pb2, models_pb2_grpc
 from server.models.desk import ReleaseDesk
 from server.models.manager import ModelManager
 from server.rpc import releases
+from server.rpc.artifact_files import report_blocking, with_lineage_blocking
 from server.rpc.model_messages import release_message, served_message, state_messages, version_message
 from server.rpc.pages import page
 from server.rpc.requests import Limits, refuse
-from shared.errors import NotFoundError, Violation
+from shared.errors import FailedPreconditionError, NotFoundError, Violation
 from shared.store.folder import FolderStore
 from shared.store.releases import deleted_versions
 from shared.store.versions import VersionRecord, versions_log
 
 Context = grpc.aio.ServicerContext[Any, Any]
+T = TypeVar("T")
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
@@ -32,6 +34,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     ) -> None:
         self._models = models
         self._desk = ReleaseDesk(store, models, executor)
+        self._store = store
         self._versions = versions_log(store)
         self._executor = executor
         self._limits = limits
@@ -75,10 +78,17 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     async def GetVersion(self, request: models_pb2.GetVersionRequest, context: Context) -> models_pb2.Version:
         if request.number < 1:
             refuse([Violation("number", f"is {request.number}; versions are numbered from 1")])
-        versions = await self._all_versions()
-        if request.number > len(versions):
-            raise NotFoundError(f"there is no version {request.number}; the newest is {len(versions)}")
-        return version_message(request.number, versions[request.number - 1], await self._desk.releases())
+        record = await self._version(request.number)
+        message = version_message(request.number, record, await self._desk.releases())
+        return await self._off_loop(lambda: with_lineage_blocking(message, self._store, record))
+
+    async def GetReport(self, request: models_pb2.GetReportRequest, context: Context) -> models_pb2.Report:
+        if request.version < 1:
+            refuse([Violation("version", f"is {request.version}; versions are numbered from 1")])
+        record = await self._version(request.version)
+        if request.version in deleted_versions(await self._desk.releases()):
+            raise FailedPreconditionError(f"version {request.version} was deleted, and its report with it")
+        return await self._off_loop(lambda: report_blocking(self._store, request.version, record))
 
     async def Promote(self, request: models_pb2.PromoteRequest, context: Context) -> models_pb2.Release:
         return release_message(*await self._desk.change(*releases.promotion(request)))
@@ -97,5 +107,14 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         async for number, record in self._desk.watch(request.after):
             yield release_message(number, record)
 
+    async def _version(self, number: int) -> VersionRecord:
+        versions = await self._all_versions()
+        if number > len(versions):
+            raise NotFoundError(f"there is no version {number}; the newest is {len(versions)}")
+        return versions[number - 1]
+
     async def _all_versions(self) -> Sequence[VersionRecord]:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._versions.entries)
+        return await self._off_loop(self._versions.entries)
+
+    async def _off_loop(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)

@@ -39,9 +39,11 @@ class GateSpec(SpecPart):
 
 
 class PublishSpec(SpecPart):
-    """What becomes of the version. hold: it is kept and not released, whatever the gate says."""
+    """What becomes of the version, and what its page shows. hold: it is kept, whatever the gate says."""
 
     release: Literal["auto", "hold"] = "auto"
+    #: Whether the artifact's report page may show texts of the data: those of the worst mistakes.
+    report_texts: bool = True
 
 
 def gate_misfits(gate: Mapping[str, Any], names: Sequence[Any]) -> Iterator[Violation]:

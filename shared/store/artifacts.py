@@ -17,6 +17,9 @@ from shared.errors import CorruptArtifactError, SchemaVersionError, StoreError
 from shared.store.folder import FolderStore, KeyMissingError
 from shared.store.records import Record
 
+#: One HTML file for people; artifacts that were not trained have none.
+REPORT_PAGE = "report/index.html"
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +83,8 @@ class Manifest(Record):
     data: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     parent_version: int | None = None
+    #: Where it comes from, for programs: see worker.training.lineage.
+    lineage: dict[str, Any] = {}
     code_version: str
     probes: Probes
 

@@ -80,7 +80,7 @@ FULL_SPEC: dict[str, Any] = {
         "tasks": {"sentiment": 0.05},
         "dropped_tasks": "refuse",
     },
-    "publish": {"release": "hold"},
+    "publish": {"release": "hold", "report_texts": False},
     "search": {
         "sampler": "grid",
         "trials": 6,
