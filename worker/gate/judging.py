@@ -6,7 +6,7 @@ gives the figures that the trainer would have given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,19 +19,19 @@ from shared.store.artifacts import ArtifactReader
 from shared.store.folder import FolderStore
 from shared.store.releases import releases_log
 from shared.store.versions import versions_log
+from worker.data.known import Hashes
 from worker.data.ledger import TaskData
 from worker.data.rows import Rows
+from worker.gate.held_out import choose_rows
 from worker.gate.verdict import TaskVerdict, Verdict, compare, conclude, not_judged
 from worker.training.corpus import tokenize
 from worker.training.evaluate import score
 from worker.training.metrics.kinds import reordered, task_metrics
 from worker.training.metrics.single_label import Scores
+from worker.training.parent import known_rows
 from worker.training.precision import Compute
 from worker.training.progress import ProgressReporter
 from worker.training.vectors import encode_corpus
-
-#: With fewer rows one answer moves macro-F1 by more than a few hundredths, so a figure says little.
-MIN_ROWS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class _Champion:
     version: int
     release: int
     model: LoadedModel
+    #: Texts that it was trained on, by task; None where its artifact does not tell.
+    known: Mapping[str, Hashes] | None
 
 
 def judge(
@@ -48,12 +50,14 @@ def judge(
     spec: JobSpec,
     candidate: LoadedModel,
     data: Sequence[TaskData],
+    known: Mapping[str, Hashes],
     device: torch.device,
     progress: ProgressReporter,
 ) -> Verdict:
     """Compare `candidate` with what the newest release serves, by the spec's tasks, whose `data` these are.
 
-    Tasks that it carried over from its parent answer as they did, so they are neither judged nor missing.
+    Tasks that it carried over from its parent answer as they did, so they are neither judged nor missing. `known`: the
+    texts that its parent and the versions before were trained on, by task.
 
     Raises:
         StoreError: if the store cannot be read.
@@ -68,21 +72,14 @@ def judge(
     theirs = {task.name: task for task in its}
     labels, ours = {task.name: task.labels for task in own}, {task.name: task for task in own}
     dropped = tuple(name for name in theirs if name not in all_ours)
-    held_out: dict[str, Rows] = {}
-    tasks: dict[str, TaskVerdict] = {}
-    for task, task_data in zip(own, data, strict=True):
-        if task.name not in theirs:
-            continue
-        if task.kind != theirs[task.name].kind:
-            problem = f"version {found.version} has it as {theirs[task.name].kind}"
-        elif set(task.labels) != set(theirs[task.name].labels):
-            problem = f"version {found.version} has the labels {', '.join(theirs[task.name].labels)}"
-        elif len(task_data.test) < MIN_ROWS:
-            problem = f"{len(task_data.test)} held-out rows are too few, {MIN_ROWS} are needed"
-        else:
-            held_out[task.name] = task_data.test
-            continue
-        tasks[task.name] = _open(spec, task.name, problem)
+    before = np.concatenate([np.empty(0, dtype=np.int64), *known.values()])
+    chosen = {
+        task.name: choose_rows(task, theirs[task.name], of_task.test, found.version, found.known, before)
+        for task, of_task in zip(own, data, strict=True)
+        if task.name in theirs
+    }
+    held_out = {name: choice.rows for name, choice in chosen.items() if choice.rows is not None}
+    tasks = {name: _open(spec, name, choice.note) for name, choice in chosen.items()}
     if held_out:
         total = 2 * sum(len(rows) for rows in held_out.values())
         progress.start("judging", steps=total, num_examples=total)
@@ -93,11 +90,11 @@ def judge(
             metric = spec.gate.metric
             order = [theirs[name].labels.index(label) for label in labels[name]]
             as_ours = reordered(theirs[name], order)
-            before = task_metrics(as_ours, champion[name][:, order], rows.label_ids)[metric]
-            after = task_metrics(ours[name], challenger[name], rows.label_ids)[metric]
-            tasks[name] = compare(metric, before, after, spec.gate.allowed(name), len(rows))
-    in_order = {name: tasks[name] for name in labels if name in tasks}
-    return conclude(in_order, dropped, spec.gate.dropped_tasks == "allow", found.version, found.release)
+            theirs_scored = task_metrics(as_ours, champion[name][:, order], rows.label_ids)[metric]
+            ours_scored = task_metrics(ours[name], challenger[name], rows.label_ids)[metric]
+            figures = theirs_scored, ours_scored
+            tasks[name] = compare(metric, *figures, spec.gate.allowed(name), len(rows), chosen[name].note)
+    return conclude(tasks, dropped, spec.gate.dropped_tasks == "allow", found.version, found.release)
 
 
 def _champion(store: FolderStore) -> _Champion | Verdict:
@@ -114,7 +111,7 @@ def _champion(store: FolderStore) -> _Champion | Verdict:
         reader = ArtifactReader(store, record.artifact_id, record.manifest_sha256)
         if not reader.manifest.tasks:
             return not_judged(f"version {version} has no tasks", version, release)
-        return _Champion(version, release, load_model(reader))
+        return _Champion(version, release, load_model(reader), known_rows(reader))
     except (CorruptArtifactError, SchemaVersionError) as error:
         # Holding a good model back because the served one is broken would help nobody.
         return not_judged(f"version {version} cannot be loaded: {error}", version, release)

@@ -38,12 +38,13 @@ def judge_again(work: RematchInput) -> Verdict:
     spec = job.accepted.spec
     try:
         roots = [Path(root) for root in work.data_roots]
-        data = read_data(spec, roots, DatasetStore(store), progress, load_parent(store, spec))
+        parent = load_parent(store, spec)
+        data = read_data(spec, roots, DatasetStore(store), progress, parent)
         _require_same(spec, artifact.manifest, data)
     except DataError as error:
         return not_judged(f"the served version has changed since, and judging again failed: {error}", may_release=False)
     device = choose_compute(work.device, "float32").device
-    return judge(store, spec, load_model(artifact), data, device, progress)
+    return judge(store, spec, load_model(artifact), data, parent.known if parent else {}, device, progress)
 
 
 def _require_same(spec: JobSpec, manifest: Manifest, data: Sequence[TaskData]) -> None:

@@ -33,9 +33,13 @@ def worst_mistakes(
     targets: npt.NDArray[np.int64],
     scores_NC: npt.NDArray[np.float64],
     labels: Sequence[str],
+    thresholds: Sequence[float] = (),
     limit: int = LIMIT,
 ) -> list[Mistake]:
-    """Wrong answers, the highest loss first. Of rows with several labels, the worst of their labels."""
+    """Wrong answers, the highest loss first. Of rows with several labels, the worst of those told wrongly.
+
+    `thresholds` of such a task, by label; without them 0.5.
+    """
     if targets.ndim == 1:
         truth_N, told_N = targets, scores_NC.argmax(axis=1)
         rows = np.arange(len(targets))
@@ -43,11 +47,13 @@ def worst_mistakes(
         wrong = np.flatnonzero(truth_N != told_N)
         names = [(labels[truth], labels[told]) for truth, told in zip(truth_N, told_N, strict=True)]
     else:
+        is_told_NC = scores_NC >= (np.asarray(thresholds) if len(thresholds) else 0.5)
+        is_wrong_NC = is_told_NC != (targets == 1)
         right_NC = np.where(targets == 1, scores_NC, 1 - scores_NC)
-        worst_N = right_NC.argmin(axis=1)
-        truth_score_N = right_NC.min(axis=1)
+        worst_N = np.where(is_wrong_NC, right_NC, np.inf).argmin(axis=1)
+        truth_score_N = right_NC[np.arange(len(targets)), worst_N]
         told_score_N = 1 - truth_score_N
-        wrong = np.flatnonzero(truth_score_N < 0.5)
+        wrong = np.flatnonzero(is_wrong_NC.any(axis=1))
         names = [_yes_or_no(labels[c], bool(targets[row, c])) for row, c in enumerate(worst_N)]
     order = wrong[np.argsort(truth_score_N[wrong], kind="stable")][:limit]
     return [

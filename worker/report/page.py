@@ -35,9 +35,8 @@ class TaskPage:
 class Report:
     """`training` is the job's report: see worker.training.candidate, history and fitting for its parts."""
 
-    artifact_id: str
     created_at: str
-    base_model: str
+    #: See worker.training.lineage.
     lineage: Mapping[str, Any]
     tasks: Sequence[TaskPage]
     training: Mapping[str, Any]

@@ -5,7 +5,7 @@ Owns what is recorded of a training. Publishing, that is a version and a release
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from shared.version import code_version
 from worker.data.ledger import TaskData
 from worker.gate.verdict import Verdict
 from worker.training.model_card import model_card
-from worker.training.parent import KNOWN_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class TrainedModel:
     model: MultiTaskModel
     base: BaseModel
     spec: JobSpec
-    parent_version: int | None = None
+    lineage: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +47,18 @@ def save_artifact(
     data: dict[str, Any],
     metrics: dict[str, Any],
     verdict: Verdict,
-    known_rows: bytes,
+    extra_files: Mapping[str, bytes],
 ) -> SavedArtifact:
     """Write the artifact of `attempt` (job id and claim), under an id that no other attempt has.
 
     `data` and `metrics` are by task; of tasks that were carried over they say what the parent's manifest said.
+    `extra_files` are those that are no part of the model: known rows, report page.
 
     Raises:
         StoreError: if the store cannot be written.
     """
     model, base, spec = trained.model, trained.base, trained.spec
-    files = model_files(model, base) | {KNOWN_FILE: known_rows}
+    files = model_files(model, base) | dict(extra_files)
     files["MODEL_CARD.md"] = model_card(model, base.name, spec, data, metrics, verdict).encode()
     manifest = Manifest(
         artifact_id=f"{attempt}-{new_id()}",
@@ -71,7 +71,8 @@ def save_artifact(
         hyperparameters=spec.model_dump(mode="json"),
         data=data,
         metrics=metrics,
-        parent_version=trained.parent_version,
+        parent_version=trained.lineage["parent_version"],
+        lineage=trained.lineage,
         code_version=code_version(),
         probes=make_probes(model, TextEncoder(files["tokenizer.json"], base.max_tokens)),
     )

@@ -72,6 +72,7 @@ class Evaluation:
     """`scores[t]` are the calibrated probabilities of the test rows of task number t."""
 
     scores: list[Scores]
+    validation_scores: list[Scores]
     test: dict[str, dict[str, Any]]
     validation: dict[str, dict[str, Any]]
 
@@ -100,7 +101,8 @@ def evaluate_model(
         task = model.tasks[number]
         raw_scores = probabilities(replace(task, temperature=1.0), raw)
         test[task.name] |= _details(corpora.test, number, task, scores[number], raw_scores, seed)
-    return Evaluation(scores, test=test, validation=model_metrics(model, corpora.validation, validation_scores))
+    validation = model_metrics(model, corpora.validation, validation_scores)
+    return Evaluation(scores, validation_scores, test=test, validation=validation)
 
 
 def _details(corpus: Corpus, number: int, task: Task, scores_NC: Scores, raw_NC: Scores, seed: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from shared.model import MultiTaskModel, Task
 from shared.model_files import LoadedModel
 from shared.spec import JobSpec
+from shared.store.artifacts import REPORT_PAGE
 from shared.store.datasets import DatasetStore
 from shared.store.folder import FolderStore, open_store
 from shared.store.jobs import JobStore
@@ -26,10 +27,12 @@ from worker.training.candidate import Candidate
 from worker.training.checkpointing import CheckpointKeeper
 from worker.training.data_record import require_recorded
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
-from worker.training.parent import Parent, known_rows_file, load_parent
+from worker.training.lineage import describe_lineage
+from worker.training.parent import KNOWN_FILE, Parent, known_rows_file, load_parent
 from worker.training.preparation import Preparation, read_data
 from worker.training.progress import ProgressReporter
 from worker.training.protocol import Progress, Result, TrainerInput
+from worker.training.report_page import report_page
 from worker.training.search.records import trials_log
 from worker.training.search.searching import SearchTeller, search
 
@@ -73,13 +76,13 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
             )
         candidate = found.candidate
     candidate.finish()
-    return _publish(candidate, store, f"{work.job_id}-{work.claim}", data, report, progress, parent)
+    return _publish(candidate, store, work, data, report, progress, parent)
 
 
 def _publish(
     candidate: Candidate,
     store: FolderStore,
-    attempt: str,
+    work: TrainerInput,
     data: Sequence[TaskData],
     report: dict[str, Any],
     progress: ProgressReporter,
@@ -90,27 +93,25 @@ def _publish(
     evaluation = evaluate_model(prepared.model, prepared.corpora, candidate.compute, progress, spec.optimizer.seed)
     metrics = _compare(spec, prepared.model.tasks, data, evaluation, progress)
     model = parent.with_carried(prepared.model, spec) if parent else prepared.model
-    verdict = _judge(store, candidate, model, data, progress)
+    verdict = _judge(store, candidate, model, data, parent, progress)
     progress.start("saving")
     described = report["data"]
     if parent is not None:
         manifest = parent.artifact.manifest
         metrics = parent.with_records(manifest.metrics, metrics, spec)
         described = parent.with_records(manifest.data, described, spec)
-    saved = save_artifact(
-        store,
-        attempt,
-        TrainedModel(model, prepared.base, spec, spec.base.version or None),
-        described,
-        metrics,
-        verdict,
-        known_rows_file(parent, [task.name for task in spec.tasks], data),
+    lineage = describe_lineage(
+        work.job_id, work.claim, spec, prepared.base.name, spec.base.version or None, report["data"]
     )
+    report = {**candidate.report, **_describe_tasks(prepared.model.tasks), **report}
+    files = {
+        KNOWN_FILE: known_rows_file(parent, [task.name for task in spec.tasks], data),
+        REPORT_PAGE: report_page(spec, prepared.model.tasks, data, evaluation, metrics, report, lineage, verdict),
+    }
+    trained = TrainedModel(model, prepared.base, spec, lineage)
+    saved = save_artifact(store, f"{work.job_id}-{work.claim}", trained, described, metrics, verdict, files)
     progress.finish()
-    report = {
-        **candidate.report,
-        **_describe_tasks(prepared.model.tasks),
-        **report,
+    report |= {
         "validation": evaluation.validation,
         REPORT_KEY: verdict.model_dump(mode="json"),
         "seconds": progress.seconds,
@@ -135,12 +136,14 @@ def _judge(
     candidate: Candidate,
     model: MultiTaskModel,
     data: Sequence[TaskData],
+    parent: Parent | None,
     progress: ProgressReporter,
 ) -> Verdict:
     """What the gate says of the model as it will be served."""
     prepared = candidate.prepared
     text = TextEncoder(prepared.base.tokenizer_files["tokenizer.json"], prepared.base.max_tokens)
-    return judge(store, candidate.spec, LoadedModel(model, text), data, candidate.compute.device, progress)
+    known = parent.known if parent else {}
+    return judge(store, candidate.spec, LoadedModel(model, text), data, known, candidate.compute.device, progress)
 
 
 def _describe_tasks(tasks: Sequence[Task]) -> dict[str, Any]:

@@ -11,6 +11,20 @@ from worker.gate.verdict import Verdict
 _SHOWN = ("accuracy", "macro_f1", "macro_recall", "cross_entropy", "ece")
 _CLASSIFIERS = {"model": "this model", "tfidf_lr": "TF-IDF + logistic regression", "majority": "majority"}
 
+_LIMITS = [
+    "## Limits", "",
+    "Figures are of rows like the training data; on other sources, times or languages they do not hold. Scores are "
+    "calibrated on validation rows of the same kind. Longer texts are cut at the model's window. Look at the worst "
+    "mistakes in `report/index.html` before the model decides about people.", "",
+]  # fmt: skip
+_LOADING = [
+    "## How to load it", "",
+    "```python", "from sentence_transformers import SentenceTransformer", "",
+    "vectors = SentenceTransformer(\"path/of/this/folder\").encode([\"what a lovely day\"])", "```", "",
+    "The classification heads are in `heads.safetensors`: a weight and a bias for each task, on the vectors before they "
+    "are normalised. A Polyhead server answers with them.", "",
+]  # fmt: skip
+
 
 def model_card(
     model: MultiTaskModel,
@@ -35,7 +49,7 @@ def model_card(
         # A task that was carried over from a version that says nothing of its data or figures has neither.
         lines += _data_lines(data[task.name]) if task.name in data else []
         lines += _metric_lines(metrics[task.name]) if task.name in metrics else []
-    lines += _gate_lines(verdict)
+    lines += _gate_lines(verdict) + _LIMITS + _LOADING
     lines += ["## Recipe", "", "```json", spec.model_dump_json(indent=1, exclude={"tasks"}), "```", ""]
     return "\n".join(lines)
 
@@ -63,6 +77,10 @@ def _metric_lines(metrics: dict[str, Any]) -> list[str]:
     for name in present:
         figures = " | ".join(f"{metrics[name][figure]:.3f}" for figure in _SHOWN)
         lines.append(f"| {_CLASSIFIERS[name]} | {figures} |")
+    intervals = metrics["model"].get("intervals", {})
+    if intervals:
+        told = ", ".join(f"{name} {own['low']:.3f} to {own['high']:.3f}" for name, own in intervals.items())
+        lines += ["", f"95 % bootstrap intervals of this model: {told}."]
     if "vs_tfidf_lr" in metrics:
         ahead = metrics["vs_tfidf_lr"]
         lines += [

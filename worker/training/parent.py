@@ -106,8 +106,15 @@ def load_parent(store: FolderStore, spec: JobSpec) -> Parent | None:
     artifact = open_parent(store, spec.base.version)
     require_fit(spec, artifact.manifest.tasks)
     # Versions that an older code made, and the base encoder, say nothing of their rows.
-    known = load(artifact.read(KNOWN_FILE)) if KNOWN_FILE in artifact.manifest.files else {}
-    return Parent(spec.base.version, artifact, known)
+    return Parent(spec.base.version, artifact, known_rows(artifact) or {})
+
+
+def known_rows(artifact: ArtifactReader) -> Mapping[str, Hashes] | None:
+    """The texts that it and the versions before it were trained on, by task; None if it does not tell."""
+    if KNOWN_FILE not in artifact.manifest.files:
+        return None
+    known: dict[str, Hashes] = load(artifact.read(KNOWN_FILE))
+    return known
 
 
 def known_rows_file(parent: Parent | None, names: Sequence[str], data: Sequence[TaskData]) -> bytes:

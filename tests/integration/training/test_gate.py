@@ -172,3 +172,10 @@ def test_order_of_labels_does_not_matter_to_the_gate(served: Works) -> None:
         figures.append(verdict(result).tasks["topic"].champion)
     assert figures[0] == figures[1]
     assert figures[0] is not None
+
+
+def test_rows_that_the_served_version_was_trained_on_are_no_test_of_it(served: Works) -> None:
+    """Split another way, most of the candidate's test rows have trained the champion, which would win by memory."""
+    _, result = served.train(**LEARNS_NOTHING, split={"seed": 99})
+    assert verdict(result).outcome == "not judged"
+    assert "more were trained on before" in verdict(result).tasks["mood"].note

@@ -15,7 +15,11 @@ from typing import Any
 import pytest
 
 from polyhead import AsyncClient
+from polyhead.errors import FailedPreconditionError, NotFoundError
 from polyhead.results import Job, JobState
+from polyhead.specs import from_struct
+from polyhead.v1 import models_pb2
+from polyhead.v1.models_pb2_grpc import ModelServiceStub
 from shared.spec import parse_spec
 from shared.store.artifacts import ArtifactReader
 from shared.store.folder import FolderStore
@@ -81,6 +85,16 @@ async def test_own_file_is_uploaded_trained_on_and_served_and_a_worse_model_is_k
     record = versions_log(stand.store).entries()[job.version - 1]
     manifest = ArtifactReader(stand.store, record.artifact_id, record.manifest_sha256).manifest
     assert manifest.data["mood"]["sha256"] == {name: digest}
+    stub = ModelServiceStub(client._channel)
+    version = await stub.GetVersion(models_pb2.GetVersionRequest(number=job.version))
+    assert from_struct(version.lineage)["data"] == {"mood": {name: digest}}
+    page = (await client.get_report(job.version)).decode()
+    assert page.startswith("<!doctype html>")
+    assert digest in page
+    with pytest.raises(FailedPreconditionError, match="has no report"):
+        await client.get_report(1)
+    with pytest.raises(NotFoundError):
+        await client.get_report(99)
     await until_served(client, job.version)
     assert (await client.predict("a great happy joy day"))[0]["mood"].label == "up"
 

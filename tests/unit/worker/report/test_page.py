@@ -56,10 +56,15 @@ def page(mistakes: list[Mistake] | None = None, training: dict[str, Any] = TRAIN
     )
     verdict = conclude({"mood": compare("macro_f1", 0.78, 0.71, 0.01, 1234)}, (), True, champion=4, judged_against=6)
     report = Report(
-        artifact_id="a-1",
         created_at="2026-11-28",
-        base_model="some/base",
-        lineage={"job": "j", "libraries": {"torch": "2.13.0"}},
+        lineage={
+            "job": "j",
+            "attempt": 1,
+            "base_model": "some/base",
+            "parent_version": None,
+            "data": {},
+            "libraries": {"torch": "2.13.0"},
+        },
         tasks=[task],
         training=training,
         verdict=verdict,

@@ -11,7 +11,15 @@ from shared.spec import parse_spec
 from worker.gate.verdict import compare, conclude
 from worker.training.model_card import model_card
 
-_FIGURES = {"accuracy": 0.75, "macro_f1": 0.5, "macro_recall": 0.5, "cross_entropy": 0.6, "ece": 0.05, "rows": 1234}
+_FIGURES = {
+    "intervals": {"accuracy": {"low": 0.7, "high": 0.8}},
+    "accuracy": 0.75,
+    "macro_f1": 0.5,
+    "macro_recall": 0.5,
+    "cross_entropy": 0.6,
+    "ece": 0.05,
+    "rows": 1234,
+}
 
 
 def _card(model: MultiTaskModel, metrics: dict[str, Any]) -> str:
@@ -43,6 +51,9 @@ def test_card_with_baselines_tells_data_figures_and_recipe(tiny_model: MultiTask
         "| TF-IDF + logistic regression | 0.750 | 0.500 | 0.500 | 0.600 | 0.050 |",
         "+0.020 (paired bootstrap, 95 %: -0.010 to +0.050)",
         '"head_lr": 0.0001',
+        'SentenceTransformer("path/of/this/folder")',
+        "## Limits",
+        "95 % bootstrap intervals of this model: accuracy 0.700 to 0.800.",
         "served when it was trained: failed: mood macro_f1 0.780 -> 0.710, allowed 0.01.",
         "| mood | macro_f1 0.780 -> 0.710, allowed 0.01 | 1,234 | failed |",
     ):
