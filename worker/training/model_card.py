@@ -21,8 +21,8 @@ _LOADING = [
     "## How to load it", "",
     "```python", "from sentence_transformers import SentenceTransformer", "",
     "vectors = SentenceTransformer(\"path/of/this/folder\").encode([\"what a lovely day\"])", "```", "",
-    "The classification heads are in `heads.safetensors`: a weight and a bias for each task, on the vectors before they "
-    "are normalised. A Polyhead server answers with them.", "",
+    "The classification heads are in `heads.safetensors`: a weight and a bias for each task, on the vectors before "
+    "they are normalised. A Polyhead server answers with them.", "",
 ]  # fmt: skip
 
 

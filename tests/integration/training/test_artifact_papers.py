@@ -6,10 +6,11 @@ import hashlib
 
 from shared.store.artifacts import REPORT_PAGE, ArtifactReader
 from tests.integration.training.conftest import Bench
+from worker.training.job import run_job
 
 
 def test_report_page_shows_training_figures_and_mistakes_and_texts_only_if_they_may_be(shared_bench: Bench) -> None:
-    """The page is part of the artifact, so it travels with it and has its hash; private texts must be able to stay out."""
+    """The page is part of the artifact, so it travels with it and has its hash; private texts can stay out."""
     texts = [line.rpartition(",")[0] for line in (shared_bench.root / "mood.csv").read_text().splitlines()[1:]]
     for may_show in (True, False):
         result = shared_bench.train(publish={"report_texts": may_show}, baselines=False)
@@ -24,8 +25,6 @@ def test_report_page_shows_training_figures_and_mistakes_and_texts_only_if_they_
 def test_lineage_names_all_that_the_model_came_from(shared_bench: Bench) -> None:
     """Enough to make it again, or to find every model that a file went into."""
     work = shared_bench.submit(baselines=False)
-    from worker.training.job import run_job
-
     result = run_job(work, lambda event: None)
     manifest = ArtifactReader(shared_bench.store, result.artifact_id, result.manifest_sha256).manifest
     lineage = manifest.lineage

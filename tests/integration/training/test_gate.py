@@ -66,6 +66,7 @@ class Works:
 def make_works(folder: Path, base: Path, valkey_url: str) -> Works:
     for number, (name, labels) in enumerate(LABELS.items()):
         write_csv(folder / "data" / f"{name}.csv", make_rows(420, len(labels), seed=number), labels)
+    write_csv(folder / "data" / "topic_test.csv", make_rows(60, 3, seed=77), LABELS["topic"])
     bench = Bench(FolderStore(folder / "store"), folder / "data", base)
     shared = RematchInput(store_url=str(bench.store.root), data_roots=(str(bench.root),), threads=1, device="cpu")
     rematch = Rematch(shared, LeaseOffice(connect(valkey_url), valkey_url, 60.0), StopSignal())
@@ -168,7 +169,7 @@ def test_order_of_labels_does_not_matter_to_the_gate(served: Works) -> None:
     """The same classifier with its labels written the other way round is no worse one."""
     figures = []
     for labels in ("abc", "cba"):
-        _, result = served.train(**LEARNS_NOTHING, tasks=topic(labels))
+        _, result = served.train(**LEARNS_NOTHING, tasks=topic(labels, test="topic_test.csv"))
         figures.append(verdict(result).tasks["topic"].champion)
     assert figures[0] == figures[1]
     assert figures[0] is not None

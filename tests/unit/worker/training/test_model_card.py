@@ -12,13 +12,13 @@ from worker.gate.verdict import compare, conclude
 from worker.training.model_card import model_card
 
 _FIGURES = {
-    "intervals": {"accuracy": {"low": 0.7, "high": 0.8}},
     "accuracy": 0.75,
     "macro_f1": 0.5,
     "macro_recall": 0.5,
     "cross_entropy": 0.6,
     "ece": 0.05,
     "rows": 1234,
+    "intervals": {"accuracy": {"low": 0.7, "high": 0.8}},
 }
 
 
