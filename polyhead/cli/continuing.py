@@ -93,3 +93,18 @@ def _lost(served: ServedModel, tasks: Sequence[Mapping[str, Any]], *, carries: b
         f"{served.version}, and {', '.join(lost)} will no longer be served. To keep them, put them into this job too, "
         f"or add to version {served.version} with --base-version stable"
     )
+
+
+def lineage_notes(report: Mapping[str, Any]) -> Iterator[str]:
+    """What a finished job took over from the version it continued from, and which figures flatter for it."""
+    base = report.get("base")
+    if not isinstance(base, Mapping):
+        return
+    words = {"continued": "gone on with", "carried": "kept as they were", "trained_anew": "trained anew"}
+    told = [f"{words[name]}: {', '.join(base[name])}" for name in words if base.get(name)]
+    yield f"continued from version {base.get('version')}" + (f"; {'; '.join(told)}" if told else "")
+    for task, body in report.get("data", {}).items():
+        known = body.get("known_held_out", {}) if isinstance(body, Mapping) else {}
+        if known:
+            counts = ", ".join(f"{rows} {part}" for part, rows in known.items() if rows)
+            yield f"note: {task}: {counts} rows trained version {base.get('version')} already, so its figures flatter"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from polyhead.cli import baselines
-from polyhead.cli.continuing import LOOKED_THROUGH, announce, continue_from, resolve_version
+from polyhead.cli.continuing import LOOKED_THROUGH, announce, continue_from, lineage_notes, resolve_version
 from polyhead.cli.exits import ExitStatus, UsageError, status_of
 from polyhead.cli.output import errors_out, out, print_json
 from polyhead.cli.progress import JobDisplay, follow
@@ -152,6 +152,8 @@ def finish(job: Job, as_json: bool) -> None:
 def show_result(job: Job) -> None:
     """What a job that succeeded learned, and from how much."""
     out.print(rows_table(job.report))
+    for line in lineage_notes(job.report):
+        out.print(line, soft_wrap=True)
     trials = trial_table(job)
     if trials is not None:
         out.print(trials)

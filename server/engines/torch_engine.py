@@ -18,7 +18,11 @@ def pick_device(setting: str) -> torch.device:
 
 
 class TorchEngine:
-    """All heads are one matrix product: their weights are stacked, each divided by its temperature."""
+    """Encoder, then each head by itself, its weights divided by its temperature.
+
+    As one matrix product of all heads, the last bits of a score would depend on which other heads there are, and a task
+    that is carried into a new version would not answer exactly as it did.
+    """
 
     def __init__(self, model: MultiTaskModel, device: torch.device, precision: str) -> None:
         self.name = f"torch-{precision}"
@@ -27,14 +31,12 @@ class TorchEngine:
         self._model = model.to(device).eval()
         self._columns = Columns.of(model.tasks)
         states = [(head.state_dict(), task.temperature) for head, task in zip(model.heads, model.tasks, strict=True)]
-        weights = [state["weight"] / temperature for state, temperature in states]
-        biases = [state["bias"] / temperature for state, temperature in states]
-        self._weight_CH = torch.cat(weights) if weights else torch.zeros(0, model.hidden_size, device=device)
-        self._bias_C = torch.cat(biases) if biases else torch.zeros(0, device=device)
+        self._heads = [(state["weight"] / temperature, state["bias"] / temperature) for state, temperature in states]
 
     def run_blocking(self, rows: Sequence[Sequence[int]]) -> EngineOutput:
         with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, self._dtype != torch.float32):
             pooled_BH = self._model.pool(*collate(rows, self._model.pad_token_id, self._device)).float()
         with torch.inference_mode():
-            logits_BC = torch.nn.functional.linear(pooled_BH, self._weight_CH, self._bias_C)
+            logits = [torch.nn.functional.linear(pooled_BH, weight_CH, bias_C) for weight_CH, bias_C in self._heads]
+            logits_BC = torch.cat(logits, dim=1) if logits else pooled_BH.new_zeros(len(rows), 0)
         return EngineOutput(pooled_BH.cpu().numpy(), self._columns.scores(logits_BC.cpu().numpy()))

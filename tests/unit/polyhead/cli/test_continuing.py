@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from polyhead.cli.continuing import announce, continue_from, resolve_version
+from polyhead.cli.continuing import announce, continue_from, lineage_notes, resolve_version
 from polyhead.cli.exits import UsageError
 from polyhead.cli.output import errors_out
 from polyhead.results import ServedModel, TaskInfo, Version
@@ -71,3 +71,14 @@ def test_what_becomes_of_the_served_tasks_is_said(spec: dict[str, Any], words: l
     said = " ".join(captured.get().split())
     assert [word for word in words if word not in said] == []
     assert [word for word in unsaid if word in said] == []
+
+
+def test_finished_job_tells_what_it_took_over_and_which_figures_flatter() -> None:
+    """Held-out rows that trained the parent are no test of the child."""
+    base = {"version": 2, "continued": ["mood"], "carried": ["topics", "team"], "trained_anew": []}
+    data = {"mood": {"known_held_out": {"validation": 0, "test": 3}}, "team": {}}
+    assert list(lineage_notes({"base": base, "data": data})) == [
+        "continued from version 2; gone on with: mood; kept as they were: topics, team",
+        "note: mood: 3 test rows trained version 2 already, so its figures flatter",
+    ]
+    assert list(lineage_notes({"data": data})) == []
