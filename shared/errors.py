@@ -16,6 +16,8 @@
     ├── BaseModelError           the base model cannot be resolved, read or verified
     └── TrainingError            training itself failed
         └── DivergedError        the loss or a gradient is not finite, or the loss rose over its bound
+    ├── RankDiedError            one of the processes that train together is gone
+    └── TrainingError            training itself failed (divergence, NaN)
 
 All take plain positional strings, so they survive pickling and serialisers.
 """
@@ -145,6 +147,12 @@ class BaseModelError(PolyheadError):
     """The base model cannot be resolved, read or verified."""
 
     code = "BASE_MODEL"
+
+
+class RankDiedError(PolyheadError):
+    """One of the processes that train together is gone; another attempt may be luckier."""
+
+    code = "RANK_DIED"
 
 
 class TrainingError(PolyheadError):

@@ -793,6 +793,7 @@ class JobSpec(_message.Message):
     SEARCH_FIELD_NUMBER: _builtins.int
     STOPPING_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    DISTRIBUTED_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Truncation while training, in tokens. 0: the base model's own limit."""
     baselines: _builtins.bool
@@ -833,6 +834,8 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def checkpoint(self) -> Global___CheckpointSpec: ...
+    @_builtins.property
+    def distributed(self) -> Global___DistributedSpec: ...
     def __init__(
         self,
         *,
@@ -852,10 +855,11 @@ class JobSpec(_message.Message):
         search: Global___SearchSpec | None = ...,
         stopping: Global___StoppingSpec | None = ...,
         checkpoint: Global___CheckpointSpec | None = ...,
+        distributed: Global___DistributedSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "base", b"base", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "base", b"base", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "distributed", b"distributed", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "base", b"base", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baselines", b"_baselines", "_max_tokens", b"_max_tokens", "base", b"base", "baselines", b"baselines", "cache", b"cache", "checkpoint", b"checkpoint", "distributed", b"distributed", "freeze", b"freeze", "gate", b"gate", "layerwise_lr", b"layerwise_lr", "lora", b"lora", "max_tokens", b"max_tokens", "optimizer", b"optimizer", "publish", b"publish", "sampling", b"sampling", "search", b"search", "split", b"split", "stopping", b"stopping", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baselines: _TypeAlias = _typing.Literal["baselines"]  # noqa: Y015
     _WhichOneofArgType__baselines: _TypeAlias = _typing.Literal["_baselines", b"_baselines"]  # noqa: Y015
@@ -1219,6 +1223,30 @@ class LoraSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
 
 Global___LoraSpec: _TypeAlias = LoraSpec  # noqa: Y015
+
+@_typing.final
+class DistributedSpec(_message.Message):
+    """Data-parallel training: each batch is cut into parts, one for each process; the steps stay those of one process."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESSES_FIELD_NUMBER: _builtins.int
+    processes: _builtins.int
+    """On the worker's machine, each with its share of the worker's threads or a GPU of its own; default 1. Not with search."""
+    def __init__(
+        self,
+        *,
+        processes: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_processes", b"_processes", "processes", b"processes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_processes", b"_processes", "processes", b"processes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__processes: _TypeAlias = _typing.Literal["processes"]  # noqa: Y015
+    _WhichOneofArgType__processes: _TypeAlias = _typing.Literal["_processes", b"_processes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__processes) -> _WhichOneofReturnType__processes | None: ...
+
+Global___DistributedSpec: _TypeAlias = DistributedSpec  # noqa: Y015
 
 @_typing.final
 class SearchSpec(_message.Message):

@@ -25,6 +25,7 @@ STATUS_OF: dict[type[errors.PolyheadError], grpc.StatusCode] = {
     errors.CorruptArtifactError: grpc.StatusCode.UNAVAILABLE,
     errors.SchemaVersionError: grpc.StatusCode.UNAVAILABLE,
     errors.BaseModelError: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.RankDiedError: grpc.StatusCode.INTERNAL,
     errors.TrainingError: grpc.StatusCode.INTERNAL,
     errors.DivergedError: grpc.StatusCode.INTERNAL,
 }

@@ -9,6 +9,7 @@ from shared.spec.caching import CacheSpec
 from shared.spec.checkpointing import CheckpointSpec
 from shared.spec.class_weights import ClassWeightsSpec
 from shared.spec.data import DataSpec, SplitSpec
+from shared.spec.distributed import DistributedSpec
 from shared.spec.freezing import FreezeSpec, GradualSpec
 from shared.spec.gating import GateSpec, PublishSpec
 from shared.spec.job import JobSpec, misfits
@@ -30,6 +31,7 @@ __all__ = [
     "ClassWeightsSpec",
     "DataSpec",
     "DatasetReference",
+    "DistributedSpec",
     "FreezeSpec",
     "GateSpec",
     "GradualSpec",

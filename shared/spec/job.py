@@ -12,6 +12,7 @@ from shared.spec.base import BaseSpec
 from shared.spec.caching import CacheSpec
 from shared.spec.checkpointing import CheckpointSpec
 from shared.spec.data import SplitSpec
+from shared.spec.distributed import DistributedSpec, distributed_misfits
 from shared.spec.freezing import FreezeSpec, freeze_misfits
 from shared.spec.gating import GateSpec, PublishSpec, gate_misfits
 from shared.spec.lora import LoraSpec, lora_misfits
@@ -49,6 +50,7 @@ class JobSpec(SpecPart):
     #: Validation during training, with early stopping; None: train to the end and keep the last weights.
     stopping: StoppingSpec | None = None
     checkpoint: CheckpointSpec = CheckpointSpec()
+    distributed: DistributedSpec = DistributedSpec()
 
     @field_validator("max_tokens")
     @classmethod
@@ -79,6 +81,9 @@ def misfits(body: Mapping[str, Any]) -> Iterator[Violation]:
     if isinstance(sampling, Mapping):
         yield from sampling_misfits(sampling)
         yield from balanced_misfits(sampling, tasks)
+    distributed = body.get("distributed")
+    if isinstance(distributed, Mapping):
+        yield from distributed_misfits(distributed, body.get("search"))
     lora = body.get("lora")
     if isinstance(lora, Mapping):
         yield from lora_misfits(lora, freeze if isinstance(freeze, Mapping) else {})

@@ -25,7 +25,7 @@ Kinds = dict[str, type | None]
 #: Trials share the rows as they were read and split, and are judged by the same rows with the same labels.
 _FIXED = ("tasks.*.name", "tasks.*.kind", "tasks.*.labels", "tasks.*.data", "split", "base", "baselines")
 #: These say what is done with the outcome, or where it is computed.
-_OTHER = ("search", "distributed", "gate", "publish", "cache")
+_OTHER = ("search", "distributed", "gate", "publish", "cache", "checkpoint")
 #: So many combinations are tried out, each in 0.1 ms (2026-11): what does not fit does so in pairs nearly always.
 _CHECKED_COMBINATIONS = 200
 

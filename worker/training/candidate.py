@@ -20,6 +20,7 @@ from worker.training.freezing import count_parameters
 from worker.training.precision import choose_compute
 from worker.training.preparation import Preparation, Prepared
 from worker.training.progress import ProgressReporter
+from worker.training.ranks.group import SOLO, Group
 from worker.training.rates import rate_groups
 
 
@@ -42,15 +43,20 @@ class Candidate:
             "device": str(self.compute.device),
         }
 
-    def fit(self, on_epoch: Callable[[int], None] | None = None, keeper: CheckpointKeeper | None = None) -> None:
-        """Train in place; `on_epoch` and `keeper`: see worker.training.fitting.
+    def fit(
+        self,
+        on_epoch: Callable[[int], None] | None = None,
+        keeper: CheckpointKeeper | None = None,
+        ranks: Group = SOLO,
+    ) -> None:
+        """Train in place, together with the other `ranks`; `on_epoch` and `keeper`: see worker.training.fitting.
 
         Raises:
             TrainingError: if training diverges.
         """
         trained: dict[str, Any] = {"epochs": 0, "steps": 0}
         if self._groups:
-            trained = fit(self.prepared, self._groups, self.spec, self.compute, self._progress, on_epoch, keeper)
+            trained = fit(self.prepared, self._groups, self.spec, self.compute, self._progress, on_epoch, keeper, ranks)
         self.report |= trained
 
     def weights(self) -> dict[str, Tensor]:

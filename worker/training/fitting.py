@@ -18,6 +18,8 @@ from worker.training.monitor import Monitor
 from worker.training.precision import Compute
 from worker.training.preparation import Prepared
 from worker.training.progress import ProgressReporter
+from worker.training.ranks.following import following, share_start
+from worker.training.ranks.group import SOLO, Group
 from worker.training.rates import RateGroup
 from worker.training.sources import StageSources
 from worker.training.thawing import TrainingStage
@@ -32,20 +34,22 @@ def fit(
     progress: ProgressReporter,
     on_epoch: Callable[[int], None] | None = None,
     keeper: CheckpointKeeper | None = None,
+    ranks: Group = SOLO,
 ) -> dict[str, Any]:
     """Train in place; how long it was, what was trained when and how it went, for the report.
 
     `on_epoch` hears how many epochs are done after each but the last; it may use the model, also in eval mode.
-    `keeper` saves the training's state, and knows where an interrupted one goes on.
+    `keeper` saves the training's state, and knows where an interrupted one goes on. Of several `ranks` the first one
+    alone has a keeper, validates and decides when to stop.
 
     Raises:
         DivergedError: if training diverges.
     """
     corpus = prepared.corpora.train
-    loop = TrainingLoop(prepared.model, corpus, groups, spec, compute, prepared.class_weights)
+    loop = TrainingLoop(prepared.model, corpus, groups, spec, compute, prepared.class_weights, ranks)
     log = _StageLog(prepared, loop)
-    monitor = Monitor(prepared, groups, loop, spec, compute, progress, keeper, {"stages": log})
-    first_step = monitor.begin()
+    monitor = Monitor(prepared, groups, loop, following(ranks, spec), compute, progress, keeper, {"stages": log})
+    first_step = share_start(ranks, monitor.begin(), groups, loop.optimization.optimizer)
     sources = StageSources(prepared.model, corpus, compute, spec.cache.mib)
 
     def on_stage(stage: TrainingStage) -> VectorSource:
@@ -58,6 +62,8 @@ def fit(
 
     def on_step(done: StepDone) -> bool:
         must_stop = monitor.after(done)
+        if spec.stopping is not None:
+            must_stop = ranks.agree(must_stop)
         progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
         if on_epoch is not None and done.epoch.is_integer() and done.epoch < loop.plan.epochs:
             on_epoch(int(done.epoch))

@@ -7,14 +7,13 @@ has set the thread counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+from shared.errors import InvalidInputError
 from shared.model import MultiTaskModel, Task
 from shared.model_files import LoadedModel
 from shared.spec import JobSpec
 from shared.store.artifacts import REPORT_PAGE
-from shared.store.datasets import DatasetStore
 from shared.store.folder import FolderStore, open_store
 from shared.store.jobs import JobStore
 from shared.text import TextEncoder
@@ -28,10 +27,11 @@ from worker.training.checkpointing import CheckpointKeeper
 from worker.training.data_record import require_recorded
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
 from worker.training.lineage import describe_lineage
-from worker.training.parent import KNOWN_FILE, Parent, known_rows_file, load_parent
-from worker.training.preparation import Preparation, read_data
+from worker.training.parent import KNOWN_FILE, Parent, known_rows_file
 from worker.training.progress import ProgressReporter
 from worker.training.protocol import Progress, Result, TrainerInput
+from worker.training.ranks.launch import led_group
+from worker.training.ranks.peer import gather
 from worker.training.report_page import report_page
 from worker.training.search.records import trials_log
 from worker.training.search.searching import SearchTeller, search
@@ -48,35 +48,36 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
     spec = jobs.get(work.job_id).accepted.spec
     teller = SearchTeller(emit)
     progress = ProgressReporter(teller.emit)
-    parent = load_parent(store, spec)
-    roots = [Path(root) for root in work.data_roots]
-    data = read_data(spec, roots, DatasetStore(store), progress, parent)
-    data_sha256 = {task.name: dict(of_task.sha256) for task, of_task in zip(spec.tasks, data, strict=True)}
-    require_recorded(data_sha256, jobs.record_data(work.job_id, data_sha256))
-    preparation = Preparation(work.base_model, data, progress, parent)
+    report: dict[str, Any] = {}
+    with led_group(work, spec.distributed.processes) as ranks:
+        ranks.agree(spec.model_dump(mode="json"))
+        rows = gather(work, spec, store, ranks, progress)
+        require_recorded(rows.sha256, jobs.record_data(work.job_id, rows.sha256))
+        report["data"] = describe_data([task.name for task in spec.tasks], rows.data)
+        if rows.parent is not None:
+            report["base"] = rows.parent.describe(spec)
 
-    def prepare(spec: JobSpec) -> Candidate:
-        return Candidate(spec, preparation, work.device, progress)
+        def prepare(spec: JobSpec) -> Candidate:
+            return Candidate(spec, rows.preparation, ranks.device_for(work.device), progress)
 
-    report: dict[str, Any] = {"data": describe_data([task.name for task in spec.tasks], data)}
-    if parent is not None:
-        report["base"] = parent.describe(spec)
-    if spec.search is None:
-        candidate = prepare(spec)
-        checkpoints = jobs.checkpoints(work.job_id)
-        with CheckpointKeeper(checkpoints, work.claim, spec.checkpoint, work.checkpoint_s, data_sha256) as keeper:
-            candidate.fit(keeper=keeper)
-    else:
-        found = search(spec, trials_log(store, work.job_id), prepare, teller.tell)
-        report["search"] = found.report
-        if found.candidate is None:
-            progress.finish()
-            return Result(
-                artifact_id="", manifest_sha256="", metrics={}, report={**report, "seconds": progress.seconds}
-            )
-        candidate = found.candidate
+        if spec.search is None:
+            candidate = prepare(spec)
+            checkpoints = jobs.checkpoints(work.job_id)
+            with CheckpointKeeper(checkpoints, work.claim, spec.checkpoint, work.checkpoint_s, rows.sha256) as keeper:
+                candidate.fit(keeper=keeper, ranks=ranks)
+        elif ranks.size > 1:
+            raise InvalidInputError("a search runs in one process; start it without torchrun")
+        else:
+            found = search(spec, trials_log(store, work.job_id), prepare, teller.tell)
+            report["search"] = found.report
+            if found.candidate is None:
+                progress.finish()
+                report["seconds"] = progress.seconds
+                return Result(artifact_id="", manifest_sha256="", metrics={}, report=report)
+            candidate = found.candidate
+        report["processes"] = ranks.size
     candidate.finish()
-    return _publish(candidate, store, work, data, report, progress, parent)
+    return _publish(candidate, store, work, rows.data, report, progress, rows.parent)
 
 
 def _publish(

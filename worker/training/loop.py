@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +29,15 @@ from worker.training.layers import num_layers
 from worker.training.loss import BatchLoss, TaskMeans
 from worker.training.optimization import Optimization
 from worker.training.precision import Compute
+from worker.training.ranks.group import SOLO, Group, Wrapped
+from worker.training.ranks.stepping import PartLoss
 from worker.training.rates import RateGroup
 from worker.training.steps import Step, StepPlan
 from worker.training.thawing import Thawing, TrainingStage, resolve_thawing
 from worker.training.vectors import VectorSource
+
+#: Bits of a seed for the number of a step; those above are the rank's, so that ranks draw dropout of their own.
+_STEP_BITS = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +67,14 @@ class TrainingLoop:
         spec: JobSpec,
         compute: Compute,
         class_weights: Sequence[Sequence[float]] = (),
+        ranks: Group = SOLO,
     ) -> None:
+        """`ranks`: the processes that train together; each has the same arguments otherwise."""
         self._model = model
         self._groups = groups
         self._seed = spec.optimizer.seed
-        self._loss = BatchLoss(model, corpus, spec, compute.device, class_weights)
+        self._ranks = ranks
+        self._loss = PartLoss(model, corpus, BatchLoss(model, corpus, spec, compute.device, class_weights), ranks)
         self.plan = StepPlan(corpus, spec)
         self.thawing: Thawing = resolve_thawing(spec.freeze, num_layers(model.encoder), self.plan)
         self.optimization = Optimization(groups, spec, self.plan.steps, self.thawing)
@@ -86,22 +95,24 @@ class TrainingLoop:
             DivergedError: if a loss or a gradient is not finite.
         """
         stage: TrainingStage | None = None
-        for step in self.plan.steps_from(first_step):
-            if self.thawing.at(step.number) is not stage:
-                stage = self.thawing.at(step.number)
-                self._enter(stage)
-                source = vectors(stage)
-                enter_train_mode(self._model)  # `vectors` may have computed with the model in eval mode
-            if step.epoch != self._epoch:
-                self._means, self._epoch = TaskMeans(self._model), step.epoch
-            own = TaskMeans(self._model)
-            loss = self._train(step, source, own)
-            self._means.include(own)
-            done = StepDone(
-                step.epochs_done, step.num_rows, self._means.values(), step.number, loss=loss, losses=own.sums()
-            )
-            if on_step(done):
-                return
+        with ExitStack() as wrapping:
+            for step in self.plan.steps_from(first_step):
+                if self.thawing.at(step.number) is not stage:
+                    stage = self.thawing.at(step.number)
+                    wrapping.close()
+                    self._enter(stage)
+                    source = vectors(stage)
+                    enter_train_mode(self._model)  # `vectors` may have computed with the model in eval mode
+                    batch_loss = wrapping.enter_context(closing(self._ranks.wrap(self._loss)))
+                if step.epoch != self._epoch:
+                    self._means, self._epoch = TaskMeans(self._model), step.epoch
+                loss, own = self._train(step, batch_loss, source)
+                self._means.include(own)
+                done = StepDone(
+                    step.epochs_done, step.num_rows, self._means.values(), step.number, loss=loss, losses=own.sums()
+                )
+                if on_step(done):
+                    return
 
     def state(self) -> dict[str, Any]:
         """What goes into progress only: weights and moments are the caller's to save."""
@@ -115,18 +126,21 @@ class TrainingLoop:
             for parameter in group.parameters.values():
                 parameter.requires_grad_(group.depth >= stage.lowest)
 
-    def _train(self, step: Step, vectors: VectorSource, means: TaskMeans) -> float:
-        """One step; its loss."""
-        torch.manual_seed((self._seed << 32) + step.number)
-        total = 0.0
-        for batch in step.batches:
-            loss = self._loss.sum(vectors(batch), batch, means) / step.num_rows
-            total += loss.item()
-            if not math.isfinite(total):
-                raise DivergedError(
-                    f"the loss is {loss.item()} in step {step.number + 1} of {self.plan.steps}{means.culprit()}; "
-                    f"the largest rate is {max(self.optimization.rates(step.number)):.3g}; {ADVICE}"
-                )
-            loss.backward()  # type: ignore[no-untyped-call]
+    def _train(self, step: Step, batch_loss: Wrapped, vectors: VectorSource) -> tuple[float, TaskMeans]:
+        """One step; its loss, and the losses of its rows."""
+        torch.manual_seed((self._seed << 32) + (self._ranks.rank << _STEP_BITS) + step.number)
+        total, means = 0.0, TaskMeans(self._model)
+        for number, batch in enumerate(step.batches, 1):
+            with nullcontext() if number == len(step.batches) else batch_loss.without_sum():
+                loss = batch_loss(vectors, batch, means) / step.num_rows
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item() / self._ranks.size
+        # Of all ranks, so that all of them stop if one has to.
+        (total,), means = self._ranks.sum([total]), means.over(self._ranks)
+        if not math.isfinite(total):
+            raise DivergedError(
+                f"the loss is {total} in step {step.number + 1} of {self.plan.steps}{means.culprit()}; "
+                f"the largest rate is {max(self.optimization.rates(step.number)):.3g}; {ADVICE}"
+            )
         self.optimization.update(step.number)
-        return total
+        return total, means

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from shared.model import MultiTaskModel
 from shared.spec import JobSpec
 from worker.training.corpus import Corpus, Indices
+from worker.training.ranks.group import Group
 
 
 class TaskMeans:
@@ -32,16 +34,24 @@ class TaskMeans:
         self._sums[task] += loss_sum
         self._rows[task] += rows
 
+    def include(self, other: TaskMeans) -> None:
+        """Count what `other` has counted too."""
+        for number in range(len(self._names)):
+            self.add(number, other._sums[number], other._rows[number])
+
+    def over(self, group: Group) -> TaskMeans:
+        """What all ranks of `group` have counted."""
+        total = group.sum([*self._sums, *self._rows])
+        summed = copy(self)
+        summed._sums, summed._rows = total[: len(self._names)], [int(rows) for rows in total[len(self._names) :]]
+        return summed
+
     def values(self) -> dict[str, float]:
         return {name: loss_sum / rows for name, (loss_sum, rows) in self.sums().items()}
 
     def sums(self) -> dict[str, tuple[float, int]]:
         """The sum of each task's losses, and of how many rows; tasks without rows are left out."""
         return {n: (s, r) for n, s, r in zip(self._names, self._sums, self._rows, strict=True) if r}
-
-    def include(self, other: TaskMeans) -> None:
-        for number in range(len(self._names)):
-            self.add(number, other._sums[number], other._rows[number])
 
     def culprit(self) -> str:
         """` (task NAME)` for the tasks whose loss is not finite; nothing if there is none."""

@@ -5,8 +5,10 @@ Used by the two entry points of this package; changes the state of the whole pro
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import traceback
 
 from shared.errors import BaseModelError, InvalidInputError, NotFoundError, PolyheadError, TrainingError
@@ -14,6 +16,8 @@ from worker.training.protocol import Failure
 
 #: Another attempt with the same spec, seed and files would fail in the same way.
 _PERMANENT = (InvalidInputError, BaseModelError, NotFoundError, TrainingError)
+#: linux/prctl.h
+_PR_SET_PDEATHSIG = 1
 #: Read by OpenMP, MKL, OpenBLAS and the tokenizers' thread pool when they are loaded.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -36,6 +40,19 @@ def end_at_once_on_sigterm() -> None:
     """Also where the parent ignores or blocks the signal, which a child inherits."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """End when the process `parent_pid`, which started this one, ends, even by kill -9. On Linux only.
+
+    As worker.supervision.tether, from within: a peer of a trainer has no second parent to outlive.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent_pid:
+        sys.exit("the parent was gone before its child began")
 
 
 def describe_failure(error: Exception) -> Failure:

@@ -1,6 +1,10 @@
 """Experiments without server and queue: `python -m worker.training.run RECIPE.yaml --data-root D --store S`.
 
 Runs the very code of a job in this process, from the accepted spec to the artifact in the store. Publishes nothing.
+Under torchrun every process runs it, on one machine or several, and rank 0 evaluates and saves:
+
+    torchrun --nnodes 2 --nproc-per-node 1 --rdzv-backend c10d --rdzv-endpoint HOST:PORT \\
+        -m worker.training.run RECIPE.yaml --data-root D --store S
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ _CLASSIFIERS = ("model", "tfidf_lr", "majority")
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     outcome = _run(options)
+    if outcome is None:
+        return 0
     if isinstance(outcome, Failure):
         print(f"{outcome.code}: {outcome.message}", file=sys.stderr)
         return 1
@@ -39,8 +45,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def is_launched() -> bool:
+    """Whether torchrun started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m worker.training.run", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m worker.training.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("recipe", type=Path, help="a job spec as YAML")
     parser.add_argument("--data-root", type=Path, action="append", required=True, help="where its paths begin")
     parser.add_argument("--store", required=True, help="folder for the job and its artifact")
@@ -51,24 +66,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> Result | Failure:
+def _run(options: argparse.Namespace) -> Result | Failure | None:
     try:
+        if is_launched() and os.environ.get("RANK") != "0":
+            _train_along(options)
+            return None
         job, _ = JobStore(open_store(options.store)).submit(f"run-{new_id()}", _read_recipe(options.recipe))
-        work = TrainerInput(
-            store_url=options.store,
-            job_id=job.job_id,
-            claim=0,
-            base_model=options.base_model,
-            data_roots=tuple(str(root.resolve()) for root in options.data_root),
-            threads=options.threads,
-            device=options.device,
-        )
+        work = _work(options, job.job_id)
         use_threads(work.threads)
         from worker.training.job import run_job
 
         return run_job(work, _print_progress)
     except Exception as error:  # noqa: BLE001 - told in the same words as in a job's record
         return describe_failure(error)
+
+
+def _train_along(options: argparse.Namespace) -> None:
+    """What a rank behind the first does: the job is what rank 0 says it is."""
+    work = _work(options, "")
+    use_threads(work.threads)
+    from worker.training.ranks.peer import run_peer
+
+    run_peer(work)
+
+
+def _work(options: argparse.Namespace, job_id: str) -> TrainerInput:
+    return TrainerInput(
+        store_url=options.store,
+        job_id=job_id,
+        claim=0,
+        base_model=options.base_model,
+        data_roots=tuple(str(root.resolve()) for root in options.data_root),
+        threads=options.threads,
+        device=options.device,
+    )
 
 
 def _read_recipe(path: Path) -> JobSpec:

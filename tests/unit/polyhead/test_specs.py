@@ -81,6 +81,7 @@ FULL_SPEC: dict[str, Any] = {
         "dropped_tasks": "refuse",
     },
     "publish": {"release": "hold", "report_texts": False},
+    "distributed": {"processes": 2},
     "search": {
         "sampler": "grid",
         "trials": 6,
@@ -124,6 +125,7 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
         "stopping",
         "checkpoint",
         "base",
+        "distributed",
     ):
         kind = training_pb2.JobSpec.DESCRIPTOR.fields_by_name[name].message_type
         assert kind is not None
