@@ -37,6 +37,7 @@ def read_version(message: models_pb2.Version) -> results.Version:
         job_id=message.job_id,
         created_at=read_time(message.created_at) if message.HasField("created_at") else None,
         metrics=from_struct(message.metrics),
+        lineage=from_struct(message.lineage),
         verdict=message.verdict,
         is_stable=message.is_stable,
         aliases=tuple(message.aliases),

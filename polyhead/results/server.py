@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -84,5 +84,7 @@ class Version:
     metrics: Mapping[str, Any]
     verdict: str
     is_stable: bool
+    #: Where it comes from: job, base model, hashes of spec and data, library versions. Told of a single version only.
+    lineage: Mapping[str, Any] = field(default_factory=dict)
     #: Names of the routing table that mean this version, such as `latest`.
     aliases: tuple[str, ...] = ()

@@ -42,10 +42,10 @@ def line_chart(lines: Mapping[str, Points], title: str, marks: Mapping[float, st
     for tick in _ticks(low_x, high_x):
         x, _ = place(tick, low_y)
         parts.append(f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 10}" text-anchor="middle">{tick:g}</text>')
-    for at, word in (marks or {}).items():
+    for number, (at, word) in enumerate((marks or {}).items()):
         x, _ = place(min(max(at, low_x), high_x), low_y)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text class="tick" x="{x + 4:.1f}" y="{TOP + 10}">{escape(word)}</text>')
+        parts.append(f'<text class="tick" x="{x + 4:.1f}" y="{TOP + 10 + 13 * (number % 3)}">{escape(word)}</text>')
     for number, own in enumerate(points.values()):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in own))
         parts.append(f'<polyline class="line{number % NUM_COLOURS}" points="{path}"/>')

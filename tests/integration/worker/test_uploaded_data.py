@@ -25,7 +25,7 @@ from shared.store.artifacts import ArtifactReader
 from shared.store.folder import FolderStore
 from shared.store.records import new_id
 from shared.store.versions import versions_log
-from tests.conftest import RunningServer, running_server
+from tests.conftest import running_server
 from tests.tiny_rows import make_rows, write_csv
 from tests.workers.stand import REPOSITORY, Stand
 
@@ -91,6 +91,8 @@ async def test_own_file_is_uploaded_trained_on_and_served_and_a_worse_model_is_k
     page = (await client.get_report(job.version)).decode()
     assert page.startswith("<!doctype html>")
     assert digest in page
+    await polyhead(client.target, tmp_path, "models", "report", str(job.version), "--out", "page.html")
+    assert (tmp_path / "page.html").read_text() == page
     with pytest.raises(FailedPreconditionError, match="has no report"):
         await client.get_report(1)
     with pytest.raises(NotFoundError):
@@ -124,9 +126,9 @@ def test_file_that_is_gone_when_the_job_runs_fails_it_by_name(stand: Stand) -> N
     assert stand.kinds(job.job_id) == ["claim", "result"]
 
 
-async def polyhead(server: RunningServer, folder: Path, *arguments: str) -> str:
+async def polyhead(target: str, folder: Path, *arguments: str) -> str:
     """Run the command line in `folder`; its stdout."""
-    command = [sys.executable, "-m", "polyhead", "--server", server.target, *arguments]
+    command = [sys.executable, "-m", "polyhead", "--server", target, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -146,15 +148,15 @@ async def test_commands_upload_files_of_this_machine_and_leave_other_paths_to_th
     )
     reference = f"dataset:{hashlib.sha256(here.read_bytes()).hexdigest()}/my.csv"
     async with running_server(store, valkey_url) as server, AsyncClient(server.target) as client:
-        assert (await polyhead(server, tmp_path, "data", "upload", "my.csv")).strip() == reference
-        listed = json.loads(await polyhead(server, tmp_path, "data", "uploads", "--json"))
+        assert (await polyhead(server.target, tmp_path, "data", "upload", "my.csv")).strip() == reference
+        listed = json.loads(await polyhead(server.target, tmp_path, "data", "uploads", "--json"))
         assert [item["reference"] for item in listed] == [reference]
         options = ("--no-watch", "--json", "train", "--task", "t", "--labels", "down,up")
         train = (*options[2:], *options[:2])
-        await polyhead(server, tmp_path, *train, "--data", "my.csv")
-        await polyhead(server, tmp_path, *train, "--data", "theirs.csv")
-        await polyhead(server, tmp_path, *train, "--data", "my.csv", "--no-upload")
-        await polyhead(server, tmp_path, "train", "recipe.yaml", *options[:2])
+        await polyhead(server.target, tmp_path, *train, "--data", "my.csv")
+        await polyhead(server.target, tmp_path, *train, "--data", "theirs.csv")
+        await polyhead(server.target, tmp_path, *train, "--data", "my.csv", "--no-upload")
+        await polyhead(server.target, tmp_path, "train", "recipe.yaml", *options[:2])
         jobs = reversed(await client.list_jobs())
         data = [job.spec["tasks"][0]["data"] for job in jobs]
     assert [item["train"] for item in data] == [reference, "theirs.csv", "my.csv", reference]
