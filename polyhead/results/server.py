@@ -84,7 +84,7 @@ class Version:
     metrics: Mapping[str, Any]
     verdict: str
     is_stable: bool
-    #: Where it comes from: job, base model, hashes of spec and data, library versions. Told of a single version only.
-    lineage: Mapping[str, Any] = field(default_factory=dict)
     #: Names of the routing table that mean this version, such as `latest`.
     aliases: tuple[str, ...] = ()
+    #: Where it comes from: job, base model, hashes of spec and data, library versions. Told of a single version only.
+    lineage: Mapping[str, Any] = field(default_factory=dict)
