@@ -54,11 +54,19 @@ class Rig:
         return asyncio.create_task(run)
 
     async def until_queued(self, num_tokens: int) -> None:
-        for _ in range(500):
+        for _ in range(6000):
             if self.scheduler.queue.num_tokens == num_tokens:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError(f"{self.scheduler.queue.num_tokens} tokens wait, not {num_tokens}")
+
+    async def until_taken(self, num_batches: int) -> None:
+        """Wait until the worker has taken so many batches."""
+        for _ in range(6000):
+            if self.scheduler.stats.batches == num_batches:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{self.scheduler.stats.batches} batches were taken, not {num_batches}")
 
     async def stop(self) -> None:
         self.engine.gate.set()
@@ -71,8 +79,7 @@ async def blocked() -> tuple[Rig, asyncio.Task[Answer]]:
     """A rig whose worker is busy with request 1 and whose queue is empty."""
     rig = Rig()
     first = rig.ask(1)
-    await asyncio.sleep(0.05)
-    await rig.until_queued(0)
+    await rig.until_taken(1)
     return rig, first
 
 
@@ -182,4 +189,29 @@ async def test_compute_worker_that_dies_fails_its_batch_as_unavailable() -> None
             break
         await asyncio.sleep(0.05)
     assert [type(death) for death in rig.deaths] == [SystemExit]
+    await rig.stop()
+
+
+async def test_lone_short_text_is_tokenized_without_a_thread_hop_and_others_with_one() -> None:
+    """A hop costs a lone caller more than the tokenizing; but the loop must not do it for a crowd, nor for long texts."""
+    rig = Rig()
+    threads: list[str] = []
+
+    def tokenize(texts: Sequence[str]) -> list[TokenizedText]:
+        threads.append(threading.current_thread().name)
+        return [TokenizedText([1] * 10, False) for _ in texts]
+
+    def ask(text: str) -> asyncio.Task[Answer]:
+        return asyncio.create_task(rig.scheduler.run(rig.engine, tokenize, [text], None))
+
+    first = ask("short")
+    await rig.until_taken(1)
+    second = ask("x" * 501)
+    await rig.until_queued(10)
+    third = ask("short")
+    await rig.until_queued(20)
+    rig.engine.gate.set()
+    await asyncio.gather(first, second, third)
+    here = threading.current_thread().name
+    assert [name == here for name in threads] == [True, False, False]
     await rig.stop()
