@@ -193,7 +193,7 @@ async def test_compute_worker_that_dies_fails_its_batch_as_unavailable() -> None
 
 
 async def test_lone_short_text_is_tokenized_without_a_thread_hop_and_others_with_one() -> None:
-    """A hop costs a lone caller more than the tokenizing; but the loop must not do it for a crowd, nor for long texts."""
+    """A hop costs a lone caller more than the tokenizing; but the loop must not do it for a crowd or for long texts."""
     rig = Rig()
     threads: list[str] = []
 
