@@ -88,3 +88,31 @@ def test_wait_of_zero_serves_strictly_by_waiting_time(make_bench: Callable[..., 
     bench = make_bench(max_rows=1, max_age_s=0.0)
     works = [bench.put(10) for _ in range(5)]
     assert [bench.take_works() for _ in works] == [[work] for work in works]
+
+
+def test_shares_are_of_tokens_not_of_sentences(make_bench: Callable[..., Bench]) -> None:
+    """A caller with long sentences would otherwise take ten times the compute of one with short ones."""
+    bench = make_bench(max_rows=1, max_age_s=1000.0)
+    long, short = bench.put(*[100] * 50), bench.put(*[10] * 500)
+    for _ in range(220):
+        bench.take()
+    long_tokens, short_tokens = 100 * (50 - len(long.waiting[100])), 10 * (500 - len(short.waiting[10]))
+    assert long_tokens + short_tokens > 3000
+    assert abs(long_tokens - short_tokens) <= 100
+
+
+def test_request_that_had_its_share_is_served_again_within_the_bound(make_bench: Callable[..., Bench]) -> None:
+    """By virtual time alone it would wait for some thirty of the short singles that keep coming."""
+    bench = make_bench(max_rows=1, max_age_s=0.1)
+    large = bench.put(*[10] * 50)
+    for _ in range(8):
+        bench.put(3)
+    assert bench.take_works() == [large]
+    num_batches = 0
+    served: list[Work] = []
+    while large not in served and num_batches < 100:
+        bench.put(3)
+        bench.now_s += BATCH_S
+        served = bench.take_works()
+        num_batches += 1
+    assert 9 <= num_batches <= 12
