@@ -1311,8 +1311,8 @@ class SearchSpec(_message.Message):
     then: Global___SearchEnd.ValueType
     @_builtins.property
     def metric(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """`TASK.figure` -> weight, of macro_f1, accuracy, macro_recall, cross_entropy, ece (of the last two less is
-        better). Their weighted mean is maximised. Empty: macro_f1 of all tasks.
+        """`TASK.figure` -> weight, of macro_f1, accuracy, macro_recall, micro_f1, subset_accuracy, cross_entropy, ece, as
+        the task's kind has them (of the last two less is better). Their weighted mean is maximised. Empty: macro_f1 of all tasks.
         """
 
     @_builtins.property

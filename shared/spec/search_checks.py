@@ -17,11 +17,14 @@ from shared.spec.candidates import apply_values, grid_values
 from shared.spec.part import sequence
 from shared.spec.paths import UnknownFieldError, field_kind, with_value
 from shared.spec.searching import MAX_GRID_POINTS, SearchParameter, SearchSpec
+from shared.spec.stopping import FIGURES as STOPPING_FIGURES
 
 #: What is wrong with a spec: in its parts, and between them.
 Check = Callable[[Mapping[str, Any]], tuple[list[Violation], list[Violation]]]
 Kinds = dict[str, type | None]
 
+#: What validation rows tell of a task, by its kind.
+_FIGURES = {"single_label": (*STOPPING_FIGURES["single_label"], "ece"), "multi_label": STOPPING_FIGURES["multi_label"]}
 #: Trials share the rows as they were read and split, and are judged by the same rows with the same labels.
 _FIXED = ("tasks.*.name", "tasks.*.kind", "tasks.*.labels", "tasks.*.data", "split", "base", "baselines")
 #: These say what is done with the outcome, or where it is computed.
@@ -34,10 +37,7 @@ def search_violations(
     body: Mapping[str, Any], search: SearchSpec, root: type[BaseModel], check: Check
 ) -> Iterator[Violation]:
     """All of it. `body`: the job's spec as plain data, of which `root` is the model and `check` the judge."""
-    names = [task.get("name") for task in sequence(body.get("tasks")) if isinstance(task, Mapping)]
-    for metric in search.metric:
-        if metric.rpartition(".")[0] not in names:
-            yield Violation(f"search.metric[{metric}]", f"{metric.rpartition('.')[0]!r} is not one of the job's tasks")
+    yield from _metric_violations(body, search)
     kinds: Kinds = {}
     for path, parameter in search.parameters.items():
         hint, kind = _unfit(body, root, path, parameter)
@@ -51,6 +51,18 @@ def search_violations(
         yield from _combination_violations(body, search, kinds, check)
     if search.sampler == "grid" and len(kinds) == len(search.parameters):
         yield from _grid_violations(search, kinds)
+
+
+def _metric_violations(body: Mapping[str, Any], search: SearchSpec) -> Iterator[Violation]:
+    tasks = [task for task in sequence(body.get("tasks")) if isinstance(task, Mapping)]
+    kinds = {task.get("name"): str(task.get("kind", "single_label")) for task in tasks}
+    for metric in search.metric:
+        task, _, figure = metric.rpartition(".")
+        if task not in kinds:
+            yield Violation(f"search.metric[{metric}]", f"{task!r} is not one of the job's tasks")
+        elif figure not in _FIGURES.get(kinds[task], (figure,)):
+            known = ", ".join(_FIGURES[kinds[task]])
+            yield Violation(f"search.metric[{metric}]", f"a {kinds[task]} task has no {figure}; it has {known}")
 
 
 def _unfit(

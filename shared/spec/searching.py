@@ -13,6 +13,8 @@ FIGURES = {
     "macro_f1": 1.0,
     "accuracy": 1.0,
     "macro_recall": 1.0,
+    "micro_f1": 1.0,
+    "subset_accuracy": 1.0,
     "cross_entropy": -1.0,
     "ece": -1.0,
 }
@@ -85,3 +87,9 @@ class SearchSpec(SpecPart):
             if name.rpartition(".")[2] not in FIGURES or not name.rpartition(".")[0]:
                 raise ValueError(f"{name!r} is not TASK.FIGURE with one of the figures {', '.join(FIGURES)}")
         return value
+
+    @field_validator("metric", "parameters")
+    @classmethod
+    def _in_one_order(cls, value: dict[str, Any]) -> dict[str, Any]:
+        # Samplers draw in this order, and maps come off the wire in any.
+        return dict(sorted(value.items()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from shared.continuing import require_fit
 from shared.errors import InvalidInputError
 from shared.model import MultiTaskModel, Task
 from shared.model_files import LoadedModel
@@ -58,6 +59,8 @@ def run_job(work: TrainerInput, emit: Callable[[Progress], None]) -> Result:
             report["base"] = rows.parent.describe(spec)
 
         def prepare(spec: JobSpec) -> Candidate:
+            if rows.parent is not None:  # a trial may train what the job itself would keep
+                require_fit(spec, rows.parent.artifact.manifest.tasks)
             return Candidate(spec, rows.preparation, ranks.device_for(work.device), progress)
 
         if spec.search is None:

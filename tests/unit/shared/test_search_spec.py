@@ -62,6 +62,11 @@ def _body(parameters: dict[str, Any], **search: Any) -> dict[str, Any]:
         ),
         (_body({"optimizer.head_lr": RATE}, metric={"mood": 1}), "search.metric", "'mood' is not TASK.FIGURE"),
         (_body({"optimizer.head_lr": RATE}, metric={"mood.f2": 1}), "search.metric", "one of the figures"),
+        (
+            _body({"optimizer.head_lr": RATE}, metric={"mood.micro_f1": 1}),
+            "search.metric[mood.micro_f1]",
+            "a single_label task has no micro_f1",
+        ),
         (_body({"optimizer.head_lr": RATE}, metric={"moo.ece": 1}), "search.metric[moo.ece]", "not one of the job's"),
     ],
 )
@@ -100,6 +105,13 @@ def test_search_over_fields_that_depend_on_each_other_takes_them_as_a_part() -> 
     assert spec.tasks[1].weight == 1.0, "the job's own spec stays as it is"
 
 
+def test_search_is_the_same_whatever_the_order_of_its_parameters() -> None:
+    """Maps come off the wire in any order; samplers draw in that of the spec."""
+    names = ["optimizer.warmup", "optimizer.head_lr", "optimizer.clip"]
+    specs = [parse_spec(_body(dict.fromkeys(order, RATE))) for order in (names, names[::-1])]
+    assert [list(spec.search.parameters) for spec in specs if spec.search] == [sorted(names)] * 2
+
+
 def test_grid_has_every_combination_once() -> None:
     """Both ends belong to a range, also where a step is no binary fraction."""
     search = SearchSpec.model_validate(
@@ -114,6 +126,7 @@ def test_grid_has_every_combination_once() -> None:
     kinds = {path: field_kind(JobSpec, path) for path in search.parameters}
     points = grid_points(search, kinds)
     assert len(points) == len({str(point) for point in points}) == 3 * 3 * 2
+    assert points[1] == {"freeze.policy": "none", "optimizer.epochs": 1, "optimizer.warmup": 0.2}
     assert points[-1] == {"optimizer.epochs": 3, "optimizer.warmup": 0.3, "freeze.policy": "backbone"}
 
 
