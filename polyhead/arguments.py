@@ -57,6 +57,16 @@ def number(field: str, value: object) -> int:
     return value
 
 
+def real(field: str, value: object) -> float:
+    """
+    Raises:
+        InvalidArgumentError: if `value` is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _invalid([FieldViolation(field, f"must be a number (got {_shown(value)})")])
+    return float(value)
+
+
 def choice(field: str, value: object, choices: Mapping[str, T]) -> T:
     """
     Raises:

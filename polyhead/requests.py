@@ -16,6 +16,9 @@ from polyhead.v1 import inference_pb2, models_pb2, training_pb2
 #: What to do with a sentence longer than the model's window: cut and flag it, or refuse the request.
 Truncation = Literal["truncate", "refuse"]
 
+#: A version's number, or an alias such as `latest`; None: stable, or for its share of the traffic the canary.
+ModelName = int | str | None
+
 _TRUNCATION = {
     "truncate": inference_pb2.TRUNCATION_TRUNCATE,
     "refuse": inference_pb2.TRUNCATION_REFUSE,
@@ -30,6 +33,8 @@ def predict_request(
     include_embedding: bool,
     expect_encoder_id: str,
     truncation: Truncation,
+    model: ModelName = None,
+    routing_key: str = "",
 ) -> inference_pb2.PredictRequest:
     return inference_pb2.PredictRequest(
         sentences=arguments.texts("sentences", sentences),
@@ -37,6 +42,8 @@ def predict_request(
         include_embedding=bool(include_embedding),
         expect_encoder_id=arguments.text("expect_encoder_id", expect_encoder_id),
         truncation=arguments.choice("truncation", truncation, _TRUNCATION),
+        model=selector(model),
+        routing_key=arguments.text("routing_key", routing_key),
     )
 
 
@@ -46,6 +53,8 @@ def embed_request(
     dimensions: int,
     expect_encoder_id: str,
     truncation: Truncation,
+    model: ModelName = None,
+    routing_key: str = "",
 ) -> inference_pb2.EmbedRequest:
     return inference_pb2.EmbedRequest(
         sentences=arguments.texts("sentences", sentences),
@@ -53,7 +62,18 @@ def embed_request(
         dimensions=arguments.number("dimensions", dimensions),
         expect_encoder_id=arguments.text("expect_encoder_id", expect_encoder_id),
         truncation=arguments.choice("truncation", truncation, _TRUNCATION),
+        model=selector(model),
+        routing_key=arguments.text("routing_key", routing_key),
     )
+
+
+def selector(model: ModelName) -> inference_pb2.ModelSelector | None:
+    """A version's number, an alias, or None for whatever the server's routing says."""
+    if model is None:
+        return None
+    if isinstance(model, str):
+        return inference_pb2.ModelSelector(alias=arguments.text("model", model))
+    return inference_pb2.ModelSelector(version=arguments.number("model", model))
 
 
 def train_request(

@@ -25,10 +25,18 @@ class AsyncInferenceCalls(AsyncConnection):
         include_embedding: bool = False,
         expect_encoder_id: str = "",
         truncation: requests.Truncation = "truncate",
+        model: requests.ModelName = None,
+        routing_key: str = "",
         timeout_s: float | None = None,
     ) -> results.PredictResult:
-        """Classify sentences with the named tasks, or with all that the model has."""
-        request = requests.predict_request(sentences, tasks, include_embedding, expect_encoder_id, truncation)
+        """Classify sentences with the named tasks, or with all that the model has.
+
+        `model` names a version or an alias. Without it, requests of one `routing_key` see one version
+        while a canary runs.
+        """
+        request = requests.predict_request(
+            sentences, tasks, include_embedding, expect_encoder_id, truncation, model, routing_key
+        )
         return readers.read_predictions(await self._call(self._inference.Predict, request, timeout_s))
 
     async def embed(
@@ -39,8 +47,15 @@ class AsyncInferenceCalls(AsyncConnection):
         dimensions: int = 0,
         expect_encoder_id: str = "",
         truncation: requests.Truncation = "truncate",
+        model: requests.ModelName = None,
+        routing_key: str = "",
         timeout_s: float | None = None,
     ) -> results.EmbedResult:
-        """Embed sentences. `dimensions` keeps the first so many values (0: all) and normalises again."""
-        request = requests.embed_request(sentences, normalize, dimensions, expect_encoder_id, truncation)
+        """Embed sentences. `dimensions` keeps the first so many values (0: all) and normalises again.
+
+        `model` and `routing_key` as for `predict`.
+        """
+        request = requests.embed_request(
+            sentences, normalize, dimensions, expect_encoder_id, truncation, model, routing_key
+        )
         return readers.read_embeddings(await self._call(self._inference.Embed, request, timeout_s))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from polyhead.channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_S
-from polyhead.cli import data, demo, inference, jobs, models, reports, training, up
+from polyhead.cli import artifacts, data, demo, inference, jobs, models, releases, reports, training, up
 from polyhead.cli.exits import EXIT_HELP
 from polyhead.cli.output import out
 from polyhead.cli.session import Session
@@ -50,6 +50,8 @@ app.command()(inference.embed)
 app.command()(training.train)
 app.add_typer(jobs.app, name="jobs")
 models.app.command()(reports.report)
+releases.register(models.app)
+artifacts.register(models.app)
 app.add_typer(models.app, name="models")
 app.command()(models.info)
 app.command(**data.SETTINGS)(data.data)

@@ -23,6 +23,10 @@ Texts = Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Se
 TextFile = Annotated[
     Path | None, typer.Option("--file", "-f", help="Read sentences from a file, one a line; - is stdin.")
 ]
+ModelOption = Annotated[
+    str, typer.Option("--model", metavar="VERSION|ALIAS", help="Ask this version or alias, not what is stable.")
+]
+RoutingKey = Annotated[str, typer.Option(help="While a canary runs, one key always meets the same version.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -35,6 +39,8 @@ def predict(
     refuse_long: Annotated[
         bool, typer.Option("--refuse-long", help="Refuse sentences over the model's window, do not cut them.")
     ] = False,
+    model: ModelOption = "",
+    routing_key: RoutingKey = "",
     as_json: AsJson = False,
 ) -> None:
     """Classify sentences."""
@@ -49,6 +55,8 @@ def predict(
                     tasks=task or (),
                     include_embedding=embedding,
                     truncation="refuse" if refuse_long else "truncate",
+                    model=_model(model),
+                    routing_key=routing_key,
                 )
             )
             results += answers[-1].results
@@ -74,6 +82,8 @@ def embed(
     method: Annotated[Literal["tsne", "pca"], typer.Option(help="How --plot finds two dimensions.")] = "pca",
     dimensions: Annotated[int, typer.Option(min=0, help="Keep the first so many values; 0: all.")] = 0,
     save: Annotated[Path | None, typer.Option("--out", help="Write the vectors: .jsonl or .npy (float32).")] = None,
+    model: ModelOption = "",
+    routing_key: RoutingKey = "",
     as_json: AsJson = False,
 ) -> None:
     """Embed sentences: vectors, their similarity, a picture."""
@@ -83,7 +93,7 @@ def embed(
     if save is not None and save.suffix not in {".jsonl", ".npy"}:
         raise UsageError(f"--out {save}: the name must end in .jsonl or .npy")
     with connect(context) as client:
-        answer, embeddings = _embed_all(client, sentences, dimensions)
+        answer, embeddings = _embed_all(client, sentences, dimensions, _model(model), routing_key)
     vectors = [item.values for item in embeddings]
     if save is not None:
         write_vectors(save, sentences, vectors)
@@ -105,17 +115,24 @@ def embed(
 
 
 def _embed_all(
-    client: Client, sentences: Sequence[str], dimensions: int
+    client: Client, sentences: Sequence[str], dimensions: int, model: int | str | None, routing_key: str
 ) -> tuple[EmbedResult, list[SentenceEmbedding]]:
     """The last answer, and the embeddings of all; all of one encoder, even if the model changes in between."""
     answer: EmbedResult | None = None
     embeddings: list[SentenceEmbedding] = []
     for portion in in_requests(client, sentences):
         expected = answer.encoder_id if answer else ""
-        answer = client.embed(portion, dimensions=dimensions, expect_encoder_id=expected)
+        answer = client.embed(
+            portion, dimensions=dimensions, expect_encoder_id=expected, model=model, routing_key=routing_key
+        )
         embeddings += answer.embeddings
     assert answer is not None  # read_sentences returns at least one
     return answer, embeddings
+
+
+def _model(name: str) -> int | str | None:
+    """A number is a version, anything else an alias."""
+    return int(name) if name.isascii() and name.isdigit() else name or None
 
 
 def _warn_of_change(versions: set[int]) -> None:

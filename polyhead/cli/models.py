@@ -1,4 +1,4 @@
-"""`polyhead models list | info` and `polyhead info`."""
+"""`polyhead models list | show | info` and `polyhead info`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import typer
 
 from polyhead.cli.output import out, print_json
 from polyhead.cli.session import connect
-from polyhead.cli.tables import server_table, versions_table
+from polyhead.cli.tables import metrics_table, server_table, versions_table
 
-app = typer.Typer(help="Model versions.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Model versions, and which of them answers whom.", no_args_is_help=True, rich_markup_mode=None)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -28,6 +28,24 @@ def list_versions(
         print_json(versions)
     else:
         out.print(versions_table(versions))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    version: Annotated[int, typer.Argument(min=1, help="The version's number.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one version: its roles, origin and figures."""
+    with connect(context) as client:
+        found = client.get_version(version)
+    if as_json:
+        print_json(found)
+        return
+    out.print(versions_table([found]))
+    out.print(f"artifact  {found.artifact_id}\nmanifest  sha256 {found.manifest_sha256}", soft_wrap=True)
+    if found.metrics:
+        out.print(metrics_table(found.metrics))
 
 
 @app.command("info")

@@ -29,6 +29,8 @@ class Outcome(Enum):
     #: A newer version took over before, or while, this one was waited for.
     SUPERSEDED = "superseded"
     REFUSED = "refused"
+    #: Automatic releases wait: it is kept as a version, and a person promotes it.
+    HELD = "held"
     LATE = "late"
 
 
@@ -70,6 +72,12 @@ def _judge(info: ServerInfo, version: int) -> Switch | None:
     serving = info.model.version if info.model else 0
     if serving == version:
         return Switch(Outcome.SERVED, f"version {version} is served")
+    if info.routing and info.routing.hold:
+        line = (
+            f"version {version} is not served: automatic releases are on hold ({info.routing.why}). "
+            f"`polyhead models promote {version}` serves it"
+        )
+        return Switch(Outcome.HELD, line)
     if serving > version:
         line = f"version {version} is not served: version {serving}, which is newer, already took over"
         return Switch(Outcome.SUPERSEDED, line)

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from polyhead.cli.output import age, local_time, shorten
-from polyhead.results import Job, Prediction, SentenceEmbedding, SentenceResult, ServerInfo, Version
+from polyhead.results import Job, Prediction, Release, SentenceEmbedding, SentenceResult, ServerInfo, Version
 
 METRIC_NAMES = ("accuracy", "macro_f1", "macro_recall", "ece", "cross_entropy")
 SCORERS = {"model": "this model", "majority": "majority", "tfidf_lr": "TF-IDF + LR"}
@@ -117,14 +117,14 @@ def _stage_or_error(job: Job) -> str:
 
 
 def versions_table(versions: Sequence[Version]) -> Table:
-    table = Table("version", "stable", "parent", "job", "made", "verdict", "macro_f1 by task")
+    table = Table("version", "answers", "parent", "job", "made", "verdict", "macro_f1 by task")
     for version in versions:
         scores = ", ".join(
             f"{task} {_number(body.get('model', {}).get('macro_f1'))}" for task, body in _by_task(version.metrics)
         )
         table.add_row(
             str(version.number),
-            "yes" if version.is_stable else "",
+            _roles(version),
             str(version.parent or "-"),
             version.job_id,
             local_time(version.created_at),
@@ -157,6 +157,11 @@ def server_table(info: ServerInfo) -> Table:
         f"{limits.max_queue_tokens} tokens queued, {limits.max_message_bytes} bytes a message, "
         f"{limits.max_upload_bytes} bytes an upload",
     )
+    for state in info.models:
+        words = f"version {state.version} {state.state.value.lower()}"
+        table.add_row("loaded", words + (f", answers {', '.join(state.roles)}" if state.roles else ""))
+    if info.routing and info.routing.hold:
+        table.add_row("on hold", f"automatic releases wait since {info.routing.by or 'somebody'}: {info.routing.why}")
     for refused in info.refused:
         table.add_row("refused", f"version {refused.version} of release {refused.release}: {refused.reason}")
     if info.trouble:
@@ -172,6 +177,32 @@ def _answer(answer: Prediction) -> str:
         return ", ".join(f"{label} {answer.scores[label]:.3f}" for label in answer.labels)
     nearest = max(answer.scores, key=lambda label: answer.scores[label])
     return f"none ({nearest} {answer.scores[nearest]:.3f})"
+
+
+def releases_table(releases: Sequence[Release]) -> Table:
+    """Routing tables, one a line."""
+    table = Table("release", "stable", "aliases", "canary", "automatic", "made", "by", "why")
+    for release in releases:
+        aliases = ", ".join(f"{name} {version}" for name, version in release.aliases.items())
+        canary = f"{release.canary.version} ({release.canary.share:.0%})" if release.canary else "-"
+        table.add_row(
+            str(release.number),
+            str(release.stable),
+            aliases or "-",
+            canary,
+            "on hold" if release.hold else "yes",
+            local_time(release.created_at),
+            release.by,
+            shorten(release.why, 80),
+        )
+    return table
+
+
+def _roles(version: Version) -> str:
+    if version.is_deleted:
+        return "deleted"
+    canary = [f"canary {version.canary_share:.0%}"] if version.canary_share else []
+    return ", ".join([*(["stable"] if version.is_stable else []), *canary, *version.aliases])
 
 
 def _by_task(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

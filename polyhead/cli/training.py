@@ -179,7 +179,7 @@ def wait_until_served(client: Client, job: Job, as_json: bool) -> None:
     switch = await_served(client, job.version)
     if switch.outcome is Outcome.SERVED:
         (errors_out if as_json else out).print(switch.line)
-    elif switch.outcome is Outcome.SUPERSEDED:
+    elif switch.outcome in (Outcome.SUPERSEDED, Outcome.HELD):
         errors_out.print(f"note: {switch.line}", soft_wrap=True)
     else:
         errors_out.print(f"error: {switch.line}", style="red", soft_wrap=True)

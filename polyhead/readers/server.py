@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from polyhead import results
 from polyhead.readers.times import read_time
 from polyhead.specs import from_struct
@@ -25,6 +27,8 @@ def read_server_info(message: models_pb2.ServerInfo) -> results.ServerInfo:
         release=message.release,
         refused=tuple(results.RefusedVersion(item.release, item.version, item.reason) for item in message.refused),
         trouble=message.trouble,
+        models=tuple(_state(item) for item in message.models),
+        routing=read_release(message.routing) if message.HasField("routing") else None,
     )
 
 
@@ -41,7 +45,47 @@ def read_version(message: models_pb2.Version) -> results.Version:
         verdict=message.verdict,
         is_stable=message.is_stable,
         aliases=tuple(message.aliases),
+        canary_share=message.canary_share,
+        is_deleted=message.is_deleted,
     )
+
+
+def read_release(message: models_pb2.Release) -> results.Release:
+    canary = message.canary
+    return results.Release(
+        number=message.number,
+        stable=message.stable,
+        aliases=dict(sorted(message.aliases.items())),
+        canary=results.Canary(canary.version, canary.share) if message.HasField("canary") else None,
+        hold=message.hold,
+        why=message.why,
+        by=message.by,
+        change=message.change,
+        job_id=message.job_id,
+        request_id=message.request_id,
+        verdict=message.verdict,
+        judged_against=message.judged_against,
+        created_at=read_time(message.created_at) if message.HasField("created_at") else None,
+        deleted=message.deleted,
+    )
+
+
+def _state(message: models_pb2.ModelState) -> results.ModelState:
+    known = models_pb2.ModelState.State
+    name = known.Name(message.state) if message.state in known.values() else ""
+    return results.ModelState(
+        version=message.version,
+        state=results.LoadState.__members__.get(name, results.LoadState.UNKNOWN),
+        reason=message.reason,
+        roles=tuple(message.roles),
+        artifact_id=message.artifact_id,
+        encoder_id=message.encoder_id,
+        tasks=_tasks(message.tasks),
+    )
+
+
+def _tasks(messages: Iterable[models_pb2.TaskInfo]) -> tuple[results.TaskInfo, ...]:
+    return tuple(_task(task) for task in messages)
 
 
 def _served(message: models_pb2.ServedModel) -> results.ServedModel:
@@ -50,7 +94,7 @@ def _served(message: models_pb2.ServedModel) -> results.ServedModel:
         artifact_id=message.artifact_id,
         encoder_id=message.encoder_id,
         base_model=message.base_model,
-        tasks=tuple(_task(task) for task in message.tasks),
+        tasks=_tasks(message.tasks),
         dimensions=message.dimensions,
         max_tokens=message.max_tokens,
         release=message.release,

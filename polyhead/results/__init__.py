@@ -3,9 +3,20 @@
 from polyhead.results.answers import EmbedResult, Prediction, PredictResult, SentenceEmbedding, SentenceResult, Timing
 from polyhead.results.datasets import Dataset
 from polyhead.results.jobs import Job, JobError, JobProgress, JobState, SearchProgress, Trial
-from polyhead.results.server import Limits, RefusedVersion, ServedModel, ServerInfo, TaskInfo, Version
+from polyhead.results.releases import Canary, Release
+from polyhead.results.server import (
+    Limits,
+    LoadState,
+    ModelState,
+    RefusedVersion,
+    ServedModel,
+    ServerInfo,
+    TaskInfo,
+    Version,
+)
 
 __all__ = [
+    "Canary",
     "Dataset",
     "EmbedResult",
     "Job",
@@ -13,9 +24,12 @@ __all__ = [
     "JobProgress",
     "JobState",
     "Limits",
+    "LoadState",
+    "ModelState",
     "PredictResult",
     "Prediction",
     "RefusedVersion",
+    "Release",
     "SearchProgress",
     "SentenceEmbedding",
     "SentenceResult",

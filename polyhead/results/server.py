@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
+
+from polyhead.results.releases import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,36 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RefusedVersion:
-    """A version that the newest release names and the server did not load."""
+    """A version that a release names and the server did not load."""
 
     release: int
     version: int
     reason: str
+
+
+class LoadState(StrEnum):
+    """Whether a version is loaded. UNKNOWN is a state that this client has no name for."""
+
+    UNKNOWN = "UNKNOWN"
+    LOADING = "LOADING"
+    LOADED = "LOADED"
+    #: Corrupt, wrong or incompatible; tried again when a new release comes, or after some minutes.
+    REFUSED = "REFUSED"
+    #: Could not be loaded just now; tried again within seconds.
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """One version on this server; `roles` is what it answers: `stable`, `canary` and aliases."""
+
+    version: int
+    state: LoadState
+    reason: str
+    roles: tuple[str, ...]
+    artifact_id: str
+    encoder_id: str
+    tasks: tuple[TaskInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +97,10 @@ class ServerInfo:
     refused: tuple[RefusedVersion, ...]
     #: Why releases could not be followed at the last look; empty: all is well.
     trouble: str = ""
+    #: The versions that the newest release names, or that serve in their place.
+    models: tuple[ModelState, ...] = ()
+    #: The routing table that the server follows.
+    routing: Release | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +118,8 @@ class Version:
     is_stable: bool
     #: Names of the routing table that mean this version, such as `latest`.
     aliases: tuple[str, ...] = ()
+    #: Its share of the traffic; 0: it is no canary.
+    canary_share: float = 0.0
+    is_deleted: bool = False
     #: Where it comes from: job, base model, hashes of spec and data, library versions. Told of a single version only.
     lineage: Mapping[str, Any] = field(default_factory=dict)

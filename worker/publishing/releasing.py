@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.store.releases import ReleaseRecord
+from shared.store.releases import ReleaseRecord, deleted_versions
 from worker.gate.verdict import Verdict
 
 WORKER = "worker"
 HELD = "held"
+DELETED = "deleted"
 NOT_JUDGED = "not judged"
 
 
@@ -32,6 +33,8 @@ def needs_rematch(entries: Sequence[ReleaseRecord], candidate: Candidate) -> boo
 
     A newer release with the same stable version changes nothing that was compared.
     """
+    if candidate.version in deleted_versions(entries):
+        return False
     verdict = candidate.verdict
     if verdict is None or verdict.judged_against is None or not candidate.is_auto or not entries or entries[-1].hold:
         return False
@@ -39,7 +42,7 @@ def needs_rematch(entries: Sequence[ReleaseRecord], candidate: Candidate) -> boo
 
 
 def next_release(entries: Sequence[ReleaseRecord], candidate: Candidate) -> ReleaseRecord | None:
-    """Released, unless the gate says no, automatic releases wait, or the job asked for none.
+    """Released, unless it was deleted, the gate says no, automatic releases wait, or the job asked for none.
 
     None where there is no table to repeat yet: the base encoder's release comes first.
     """
@@ -48,6 +51,9 @@ def next_release(entries: Sequence[ReleaseRecord], candidate: Candidate) -> Rele
     if not entries:
         return _with(candidate, finished, words) if candidate.is_auto else None
     newest, kept = entries[-1], f"version {candidate.version} is kept, not released"
+    if candidate.version in deleted_versions(entries):
+        why = f"{finished}, but version {candidate.version} was deleted before it was released"
+        return _without(newest, candidate, why, DELETED, len(entries))
     if newest.hold:
         why = f"{finished} while automatic releases are on hold: {kept} ({words})"
         return _without(newest, candidate, why, HELD, len(entries))
