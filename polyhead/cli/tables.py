@@ -161,7 +161,8 @@ def server_table(info: ServerInfo) -> Table:
         words = f"version {state.version} {state.state.value.lower()}"
         table.add_row("loaded", words + (f", answers {', '.join(state.roles)}" if state.roles else ""))
     if info.routing and info.routing.hold:
-        table.add_row("on hold", f"automatic releases wait since {info.routing.by or 'somebody'}: {info.routing.why}")
+        resume = f"`polyhead models promote {info.routing.stable} --resume-automatic` lets them go on"
+        table.add_row("on hold", f"finished jobs are kept, not released; {resume}")
     for refused in info.refused:
         table.add_row("refused", f"version {refused.version} of release {refused.release}: {refused.reason}")
     if info.trouble:

@@ -1,7 +1,8 @@
 """Versions that could not be loaded: why, and when each is tried again. Lives on the event loop.
 
-A refusal is the model's fault and stands until a new release comes or some minutes have passed; a passing failure is
-the machine's or the store's and is tried again within seconds.
+A refusal is the model's fault and stands until a newer release names the version again, or, for a version that the
+newest release names, some minutes have passed. A passing failure is the machine's or the store's and is tried again
+within seconds.
 """
 
 from __future__ import annotations
@@ -26,22 +27,20 @@ class Failure:
     """One version that was not loaded."""
 
     version: int
-    #: The release that names it.
+    #: The newest release that named it then.
     release: int
-    #: The newest release at that time.
-    newest_release: int
     reason: str
     #: Machine-readable, for metrics: the error's code.
     code: str
     is_passing: bool
 
     @classmethod
-    def of(cls, error: Exception, candidate: Candidate, newest_release: int) -> Failure:
+    def of(cls, error: Exception, candidate: Candidate) -> Failure:
         if isinstance(error, PolyheadError):
             reason, code = str(error), error.code
         else:
             reason, code = f"it cannot be loaded or run: {type(error).__name__}: {error}", "LOAD_FAILED"
-        return cls(candidate.version, candidate.release, newest_release, reason, code, _is_passing(error))
+        return cls(candidate.version, candidate.release, reason, code, _is_passing(error))
 
 
 def _is_passing(error: Exception) -> bool:
@@ -75,14 +74,16 @@ class Failures:
         """Why a version waits to be tried again; empty: none does."""
         return "; ".join(f"version {item.version}: {item.reason}" for item in self.all() if item.is_passing)
 
-    def unloadable(self, newest_release: int) -> set[int]:
-        """Versions that are not to be tried now."""
-        now_s = self._clock()
-        return {
-            version
-            for version, (failure, until_s) in self._by_version.items()
-            if now_s < until_s and failure.newest_release == newest_release
-        }
+    def blocks(self, candidate: Candidate, newest_release: int) -> bool:
+        """It is not to be tried now."""
+        if candidate.version not in self._by_version:
+            return False
+        failure, until_s = self._by_version[candidate.version]
+        if candidate.release > failure.release:
+            return False
+        is_due = self._clock() >= until_s
+        # A refused version of an older release would only be a fallback: that is not worth a load every few minutes.
+        return not (is_due and (failure.is_passing or candidate.release == newest_release))
 
     def is_news(self, failure: Failure) -> bool:
         """It failed for another reason before, or not at all."""

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -142,7 +143,7 @@ class ModelManager:
             self.num_versions = len(versions)
             if len(self.releases) == self._settled_release and not self.failures:
                 return
-            plan = make_plan(self.releases, self.failures.unloadable(len(self.releases)))
+            plan = make_plan(self.releases, partial(self.failures.blocks, newest_release=len(self.releases)))
             candidate = plan.next_to_load(self._loaded)
             if candidate is None:
                 self._swap(plan)
@@ -165,7 +166,7 @@ class ModelManager:
             record = versions[candidate.version - 1]
             snapshot = await self._off_loop(lambda: self._loader.load_blocking(candidate.version, record))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one version must not keep the others away
-            failure = Failure.of(error, candidate, len(self.releases))
+            failure = Failure.of(error, candidate)
             if self.failures.is_news(failure):
                 log.error("model refused", version=candidate.version, release=candidate.release, reason=failure.reason)
             self._observer.refused(candidate.version, failure.code)

@@ -6,7 +6,7 @@ place, and a server that starts when the newest release does not verify serves t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.store.releases import ReleaseRecord, deleted_versions
@@ -44,7 +44,7 @@ class Plan:
         return next((candidate for candidate in self.wanted() if candidate.version not in loaded), None)
 
 
-def make_plan(releases: Sequence[ReleaseRecord], unloadable: Collection[int]) -> Plan:
+def make_plan(releases: Sequence[ReleaseRecord], is_blocked: Callable[[Candidate], bool]) -> Plan:
     """The newest routing table, with versions that cannot be loaded replaced by those before them."""
     if not releases:
         return Plan(0)
@@ -54,7 +54,7 @@ def make_plan(releases: Sequence[ReleaseRecord], unloadable: Collection[int]) ->
 
     def first(candidates: Iterator[Candidate]) -> Candidate | None:
         for candidate in candidates:
-            if candidate.version in unloadable:
+            if is_blocked(candidate):
                 skipped.add(candidate.version)
             elif candidate.version not in gone:
                 return candidate

@@ -16,8 +16,11 @@ class Clock:
         return self.now_s
 
 
-def failure(error: Exception, newest_release: int = 5) -> Failure:
-    return Failure.of(error, Candidate(4, 7), newest_release)
+SEVEN = Candidate(4, 7)
+
+
+def failure(error: Exception) -> Failure:
+    return Failure.of(error, SEVEN)
 
 
 @pytest.mark.parametrize(
@@ -47,18 +50,30 @@ def test_failed_version_is_tried_again_after_a_while(error: Exception, pause_s: 
     failures = Failures(clock)
     failures.add(failure(error))
     clock.now_s += pause_s - 1
-    assert failures.unloadable(5) == {7}
+    assert failures.blocks(SEVEN, 4)
     clock.now_s += 2
-    assert failures.unloadable(5) == set()
+    assert not failures.blocks(SEVEN, 4)
     assert failures.all()  # and is still told, until it is loaded
 
 
-def test_refused_version_is_tried_again_when_a_release_comes() -> None:
-    """The release may be the answer to the refusal."""
+def test_refused_version_is_tried_again_when_a_newer_release_names_it() -> None:
+    """The release may be the answer to the refusal; one that does not name it is none."""
     failures = Failures(Clock())
-    failures.add(failure(CorruptArtifactError("x"), newest_release=5))
-    assert failures.unloadable(5) == {7}
-    assert failures.unloadable(6) == set()
+    failures.add(failure(CorruptArtifactError("x")))
+    assert failures.blocks(SEVEN, 5)
+    assert failures.blocks(Candidate(3, 7), 5)
+    assert not failures.blocks(Candidate(5, 7), 5)
+    assert not failures.blocks(Candidate(4, 8), 5)
+
+
+@pytest.mark.parametrize(("error", "is_blocked"), [(CorruptArtifactError("x"), True), (StoreError("x"), False)])
+def test_refused_fallback_is_not_tried_again_by_time(error: Exception, is_blocked: bool) -> None:
+    """A long history of bad releases must not be loaded every few minutes; a fallback that was unreadable must be."""
+    clock = Clock()
+    failures = Failures(clock)
+    failures.add(failure(error))
+    clock.now_s += REFUSED_RETRY_S + 1
+    assert failures.blocks(SEVEN, newest_release=5) is is_blocked
 
 
 def test_the_same_failure_again_is_no_news() -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from server.models.policy import Candidate, make_plan
+from server.models.policy import Candidate, Plan, make_plan
 from shared.store.releases import Canary, ReleaseRecord
+
+
+def plan_of(releases: list[ReleaseRecord], unloadable: set[int]) -> Plan:
+    return make_plan(releases, lambda candidate: candidate.version in unloadable)
 
 
 def release(stable: int, deleted: int | None = None, canary: int = 0, **aliases: int) -> ReleaseRecord:
@@ -30,12 +34,12 @@ def release(stable: int, deleted: int | None = None, canary: int = 0, **aliases:
 )
 def test_next_to_load(stables: list[int], loaded: set[int], unloadable: set[int], expected: Candidate | None) -> None:
     """The newest release that can be loaded is served, and nothing is loaded twice."""
-    assert make_plan([release(n) for n in stables], unloadable).next_to_load(loaded) == expected
+    assert plan_of([release(n) for n in stables], unloadable).next_to_load(loaded) == expected
 
 
 def test_plan_loads_stable_first_then_aliases_and_canary() -> None:
     """What most requests wait for comes first."""
-    plan = make_plan([release(3, canary=4, latest=3, eu=1)], set())
+    plan = plan_of([release(3, canary=4, latest=3, eu=1)], set())
     assert [candidate.version for candidate in plan.wanted()] == [3, 3, 1, 4]
     assert plan.canary_share == 0.5
 
@@ -43,18 +47,18 @@ def test_plan_loads_stable_first_then_aliases_and_canary() -> None:
 def test_alias_with_a_bad_version_keeps_the_one_it_had() -> None:
     """As stable does; but not one from before the alias was removed."""
     releases = [release(1, eu=9), release(1), release(1, eu=1), release(1, eu=2)]
-    assert make_plan(releases, {2}).aliases == {"eu": Candidate(3, 1)}
-    plan = make_plan(releases, {1, 2})
+    assert plan_of(releases, {2}).aliases == {"eu": Candidate(3, 1)}
+    plan = plan_of(releases, {1, 2})
     assert plan.aliases == {}
     assert plan.skipped == {1, 2}
 
 
 def test_canary_with_a_bad_version_is_none() -> None:
     """An older canary was another experiment."""
-    plan = make_plan([release(1, canary=2), release(1, canary=3)], {3})
+    plan = plan_of([release(1, canary=2), release(1, canary=3)], {3})
     assert (plan.canary, plan.canary_share, plan.skipped) == (None, 0.0, {3})
 
 
 def test_deleted_version_is_no_fallback() -> None:
     """Its files are gone; the one before it may be whole."""
-    assert make_plan([release(1), release(2), release(3), release(3, deleted=2)], {3}).stable == Candidate(1, 1)
+    assert plan_of([release(1), release(2), release(3), release(3, deleted=2)], {3}).stable == Candidate(1, 1)
