@@ -23,6 +23,7 @@ from server.batching.scheduler import Scheduler
 from server.batching.work import EntryBatch
 from server.engines.compute import ComputeWorkers
 from server.engines.torch_engine import pick_device
+from server.jobs.base_shape import BaseShapes
 from server.jobs.book import JobBook
 from server.metrics.endpoint import MetricsEndpoint
 from server.metrics.metrics import Metrics
@@ -178,7 +179,10 @@ class Application:
             lambda: self._health.is_serving(health_names.OPEN_INFERENCE),
         )
         open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, self._server)
-        training = TrainingServicer(book, DatasetStore(self._store), settings.server_max_upload_bytes, self._blocking)
+        shapes = BaseShapes(self._store, settings.base_model)
+        training = TrainingServicer(
+            book, shapes, DatasetStore(self._store), settings.server_max_upload_bytes, self._blocking
+        )
         training_pb2_grpc.add_TrainingServiceServicer_to_server(training, self._server)
         identity = {
             "server_version": code_version(),

@@ -67,18 +67,50 @@ def resolve_base_model(name: str) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
-    if name.removeprefix("sentence-transformers/") == DEFAULT_BASE_MODEL.removeprefix("sentence-transformers/"):
+    if _is_default(name):
         packaged = _packaged_folder()
         if packaged:
             return packaged
     return _download(name)
 
 
-def _packaged_folder() -> Path | None:
+def local_config(name: str) -> dict[str, Any] | None:
+    """config.json of the base model `name` if it lies on this machine; downloads and checks nothing."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        packaged = _package() if _is_default(name) else None
+        if packaged is None:
+            return None
+        folder = packaged
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def num_layers_of(config: dict[str, Any]) -> int | None:
+    """How many layers an encoder with this config.json has; None if it does not say so."""
+    # DistilBERT's own word is n_layers.
+    found = (config.get(key) for key in ("num_hidden_layers", "n_layers", "num_layers"))
+    return next((value for value in found if isinstance(value, int)), None)
+
+
+def _is_default(name: str) -> bool:
+    return name.removeprefix("sentence-transformers/") == DEFAULT_BASE_MODEL.removeprefix("sentence-transformers/")
+
+
+def _package() -> Path | None:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         return None
-    folder = Path(spec.submodule_search_locations[0]) / "model"
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _packaged_folder() -> Path | None:
+    folder = _package()
+    if folder is None:
+        return None
     weights = folder / "model.safetensors"
     try:
         with weights.open("rb") as file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from shared.errors import Violation
 from shared.spec import FreezeSpec, JobSpec, LayerwiseSpec
@@ -64,3 +65,37 @@ def depth_rate(spec: LayerwiseSpec, depth: int, layers: int) -> float:
 def head_rate(spec: JobSpec, task: str) -> float:
     """The rate of the head of `task`."""
     return spec.layerwise_lr.heads.get(task, spec.optimizer.head_lr)
+
+
+def describe_plan(spec: JobSpec, base_model: str, layers: int) -> dict[str, Any]:
+    """What is known of a job before its data is read: the rate of each part, what is trained when, what never is.
+
+    Steps and epochs are counted from 1. How many steps there are depends on the data, so with freeze.gradual.by step
+    nothing is said to be never reached.
+    """
+    found = stages(spec.freeze, layers)
+    unit = spec.freeze.gradual.by
+    is_counted = unit == "epoch" and not spec.optimizer.min_steps
+    reached = [stage for stage in found if not (is_counted and stage.start >= spec.optimizer.epochs)]
+    return {
+        "base_model": base_model,
+        "layers": layers,
+        "learning_rates": list(_rate_rows(spec, layers, reached)),
+        "stages": [{f"from_{unit}": s.start + 1, "trained": stage_name(s.lowest, layers)} for s in reached],
+        "stages_not_reached": [depth_name(stage.lowest) for stage in found[len(reached) :]],
+    }
+
+
+def _rate_rows(spec: JobSpec, layers: int, reached: list[Stage]) -> Iterator[dict[str, Any]]:
+    unit = spec.freeze.gradual.by
+    for depth in range(layers + 1):
+        stage = next((stage for stage in reached if stage.lowest <= depth), None)
+        when = "never" if stage is None else f"from {unit} {stage.start + 1}" if stage.start else "from the start"
+        yield {"part": depth_name(depth), "lr": depth_rate(spec.layerwise_lr, depth, layers), "trained": when}
+    for task in spec.tasks:
+        is_frozen = spec.freeze.policy == "all" or task.name in spec.freeze.heads
+        yield {
+            "part": f"head.{task.name}",
+            "lr": head_rate(spec, task.name),
+            "trained": "never" if is_frozen else "from the start",
+        }

@@ -29,7 +29,8 @@ def table() -> str:
     for process, settings in (("server", ServerSettings), ("worker", WorkerSettings)):
         for name, field in _fields(settings).items():
             readers.setdefault(name, []).append(process)
-            rows.setdefault(name, (_default(field.get_default()), field.description or ""))
+            if name not in rows or not rows[name][0].strip("`"):  # the server takes the worker's default from the store
+                rows[name] = (_default(field.get_default()), field.description or "")
     lines = ["| setting | default | read by | what it is |", "|---|---|---|---|"]
     lines += [f"| `{name.upper()}` | {rows[name][0]} | {', '.join(readers[name])} | {rows[name][1]} |" for name in rows]
     return "\n".join(lines) + "\n"

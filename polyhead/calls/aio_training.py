@@ -54,6 +54,16 @@ class AsyncTrainingCalls(AsyncConnection):
         request = requests.train_request(spec, request_id, validate_only)
         return readers.read_submitted(await self._call(self._training.TrainJob, request, timeout_s))
 
+    async def plan_job(
+        self, spec: Mapping[str, Any] | training_pb2.JobSpec, *, timeout_s: float | None = None
+    ) -> dict[str, Any]:
+        """Check a spec and queue nothing; what it comes to: rates by part, what is trained when, what never is.
+
+        Empty where the server does not know the base model.
+        """
+        request = requests.train_request(spec, None, validate_only=True)
+        return readers.read_plan(await self._call(self._training.TrainJob, request, timeout_s))
+
     async def get_job(self, job_id: str, *, timeout_s: float | None = None) -> results.Job:
         return readers.read_job(await self._call(self._training.GetJob, requests.job_request(job_id), timeout_s))
 

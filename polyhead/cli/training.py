@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from polyhead.cli import baselines
 from polyhead.cli.continuing import LOOKED_THROUGH, announce, continue_from, lineage_notes, resolve_version
 from polyhead.cli.exits import ExitStatus, UsageError, status_of
 from polyhead.cli.output import errors_out, out, print_json
+from polyhead.cli.plans import rates_table, schedule_lines
 from polyhead.cli.progress import JobDisplay, follow
 from polyhead.cli.recipes import load_recipe, override, spec_from_options
 from polyhead.cli.serving import Outcome, await_served
@@ -112,20 +114,29 @@ def validate(client: Client, spec: dict[str, Any], as_json: bool) -> None:
     """
     announce(client.server_info().model, spec)
     try:
-        client.train_job(spec, validate_only=True)
+        plan = client.plan_job(spec)
     except (RecipeError, InvalidArgumentError) as error:
         if not as_json:
             raise
         print_json({"valid": False, "violations": error.violations or (FieldViolation("", error.message),)})
         raise typer.Exit(status_of(error)) from None
     if as_json:
-        print_json({"valid": True, "violations": []})
+        print_json({"valid": True, "violations": [], "plan": plan})
         return
+    if plan:
+        show_plan(plan)
     errors_out.print(
         "the spec is valid; nothing was queued. Its data is not looked at here: the worker checks files, columns and "
         "labels when the job runs",
         soft_wrap=True,
     )
+
+
+def show_plan(plan: Mapping[str, Any]) -> None:
+    """What the job will train, at which rate and when."""
+    out.print(rates_table(plan))
+    for line in schedule_lines(plan):
+        out.print(line, soft_wrap=True)
 
 
 def watch_to_end(client: Client, job_id: str) -> Job:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from polyhead import results
 from polyhead.readers.times import read_time
 from polyhead.specs import from_struct, message_to_spec
@@ -28,6 +30,11 @@ def read_job(message: training_pb2.Job) -> results.Job:
         verdict=message.verdict,
         released=message.released,
     )
+
+
+def read_plan(message: training_pb2.TrainJobResponse) -> dict[str, Any]:
+    """What a validated spec comes to; empty where the server does not know the base model."""
+    return from_struct(message.plan)
 
 
 def read_submitted(message: training_pb2.TrainJobResponse) -> results.Job | None:

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import grpc
 
-from polyhead.specs import message_to_spec
+from polyhead.specs import message_to_spec, to_struct
 from polyhead.v1 import training_pb2, training_pb2_grpc
+from server.jobs.base_shape import BaseShapes
 from server.jobs.book import JobBook, JobView
 from server.rpc import uploads
 from server.rpc.jobs import job_message
@@ -34,8 +35,11 @@ WATCH_INTERVAL_S = 0.25
 class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     """Store and queue are asked off the event loop, in the executor given here."""
 
-    def __init__(self, book: JobBook, datasets: DatasetStore, max_upload_bytes: int, executor: Executor) -> None:
+    def __init__(
+        self, book: JobBook, shapes: BaseShapes, datasets: DatasetStore, max_upload_bytes: int, executor: Executor
+    ) -> None:
         self._book = book
+        self._shapes = shapes
         self._datasets = datasets
         self._max_upload_bytes = max_upload_bytes
         self._executor = executor
@@ -47,7 +51,8 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         body = message_to_spec(request.spec)
         spec = checked_spec(body, await self._off_loop(lambda: self._lacking_blocking(body)))
         if request.validate_only:
-            return training_pb2.TrainJobResponse()
+            plan = await self._off_loop(lambda: self._shapes.plan_blocking(spec))
+            return training_pb2.TrainJobResponse(plan=to_struct(plan) if plan else None)
         request_id = request.request_id or uuid.uuid4().hex
         x_request_id = current_request_id()
         view = await self._off_loop(lambda: self._book.submit_blocking(request_id, spec, x_request_id))
@@ -55,7 +60,11 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
 
     def _lacking_blocking(self, body: Mapping[str, Any]) -> list[Violation]:
         """What the store does not have or cannot give to this job."""
-        return [*uploads.missing_blocking(self._datasets, body), *self._book.base_violations_blocking(body)]
+        return [
+            *uploads.missing_blocking(self._datasets, body),
+            *self._book.base_violations_blocking(body),
+            *self._shapes.violations_blocking(body),
+        ]
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Context) -> training_pb2.Job:
         return job_message(await self._get(request.job_id))

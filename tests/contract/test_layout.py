@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 SERVER_SETTINGS = {
+    "BASE_MODEL",
     "STORE_URL",
     "REDIS_URL",
     "SERVER_LISTEN",

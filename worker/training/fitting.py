@@ -47,7 +47,7 @@ def fit(
     """
     corpus = prepared.corpora.train
     loop = TrainingLoop(prepared.model, corpus, groups, spec, compute, prepared.class_weights, ranks)
-    log = _StageLog(prepared, loop)
+    log = _StageLog(prepared, groups, loop)
     monitor = Monitor(prepared, groups, loop, following(ranks, spec), compute, progress, keeper, {"stages": log})
     first_step = share_start(ranks, monitor.begin(), groups, loop.optimization.optimizer)
     sources = StageSources(prepared.model, corpus, compute, spec.cache.mib)
@@ -78,15 +78,16 @@ def fit(
 class _StageLog:
     """The stages as they are entered, in the words of the report."""
 
-    def __init__(self, prepared: Prepared, loop: TrainingLoop) -> None:
+    def __init__(self, prepared: Prepared, groups: list[RateGroup], loop: TrainingLoop) -> None:
+        self._groups = groups
         self._model = prepared.model
         self._thawing = loop.thawing
-        self.layers = num_layers(prepared.model.encoder)
+        self._layers = num_layers(prepared.model.encoder)
         self._entered: list[dict[str, Any]] = []
 
     def enter(self, stage: TrainingStage) -> tuple[str, float]:
         """Call it when the stage's freezing is done; its name and the share of parameters that it trains."""
-        name = stage_name(stage.lowest, self.layers)
+        name = stage_name(stage.lowest, self._layers)
         trainable, total = count_parameters(self._model)
         share = round(trainable / total, 6)
         row = {"first_step": stage.first + 1, "last_step": stage.end, "trained": name}
@@ -95,8 +96,19 @@ class _StageLog:
         return name, share
 
     def describe(self) -> dict[str, Any]:
-        not_reached = [depth_name(depth) for depth in self._thawing.not_reached]
-        return {"stages": self._entered, **({"stages_not_reached": not_reached} if not_reached else {})}
+        entered = {row["first_step"] for row in self._entered}
+        missed = [stage.lowest for stage in self._thawing.stages if stage.first + 1 not in entered]  # stopped early
+        rates = [(group, self._thawing.thaw_of(group.depth)) for group in self._groups]
+        return {
+            "learning_rates": [
+                {**group.describe(), "from_step": stage.first + 1}
+                for group, stage in rates
+                if stage is not None and stage.lowest not in missed
+            ],
+            "trainable_parameters": self._entered[-1]["trainable_parameters"],
+            "stages": self._entered,
+            "stages_not_reached": [depth_name(depth) for depth in (*missed, *self._thawing.not_reached)],
+        }
 
     def state(self) -> dict[str, Any]:
         return {"entered": list(self._entered)}

@@ -29,6 +29,7 @@ from worker.training.data_record import require_recorded
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
 from worker.training.lineage import describe_lineage
 from worker.training.parent import KNOWN_FILE, Parent, known_rows_file
+from worker.training.process import peak_memory_mib
 from worker.training.progress import ProgressReporter
 from worker.training.protocol import Progress, Result, TrainerInput
 from worker.training.ranks.launch import led_group
@@ -119,6 +120,7 @@ def _publish(
         "validation": evaluation.validation,
         REPORT_KEY: verdict.model_dump(mode="json"),
         "seconds": progress.seconds,
+        "peak_memory_mib": peak_memory_mib(),
     }
     return Result(artifact_id=saved.artifact_id, manifest_sha256=saved.manifest_sha256, metrics=metrics, report=report)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -34,6 +35,12 @@ def use_threads(threads: int) -> None:
 
     torch.set_num_threads(threads)
     logging.disable_progress_bar()
+
+
+def peak_memory_mib() -> float:
+    """The most memory that this process ever had resident."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
 
 
 def end_at_once_on_sigterm() -> None:

@@ -188,7 +188,9 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
                 error_details_pb2.BadRequest(field_violations=[bad]),
             )
         if request.validate_only:
-            return training_pb2.TrainJobResponse()
+            rates = [{"part": "layer.0", "lr": 2e-5, "trained": "from epoch 2"}]
+            plan = {"base_model": "tiny", "layers": 1, "learning_rates": rates, "stages_not_reached": ["embeddings"]}
+            return training_pb2.TrainJobResponse(plan=to_struct(plan))
         return training_pb2.TrainJobResponse(job=self.job(request.request_id or "job1", training_pb2.JOB_STATE_QUEUED))
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Any) -> training_pb2.Job:

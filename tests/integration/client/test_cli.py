@@ -146,7 +146,9 @@ def test_train_from_options_needs_no_recipe(server: FakeServer) -> None:
 def test_train_dry_run_queues_nothing_and_says_what_it_checked(server: FakeServer, recipe: str) -> None:
     """The server's word on a spec, without a job; a valid spec says nothing about the data."""
     done = run(server.target, "train", recipe, "--dry-run")
-    assert (done.returncode, done.stdout) == (0, "")
+    assert done.returncode == 0
+    assert "layer.0" in done.stdout
+    assert "never thawed, since the job ends before: embeddings" in done.stdout
     assert "the worker checks files, columns and labels" in done.stderr
     assert server.training.requests[-1].validate_only
 
@@ -163,6 +165,7 @@ def test_train_dry_run_json_prints_the_violations(
     body = json.loads(done.stdout)
     assert (done.returncode, body["valid"]) == (status, not fields)
     assert [violation["field"] for violation in body["violations"]] == fields
+    assert ("plan" in body) == (not fields)
     assert all(violation["description"] for violation in body["violations"])
 
 

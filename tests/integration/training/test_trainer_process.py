@@ -58,6 +58,7 @@ def test_trainer_tells_metrics_and_report_in_the_agreed_layout(outcome: Outcome)
         assert list(result.report["data"][name]["sha256"]) == [f"{name}.csv"]
     assert [row["group"] for row in result.report["learning_rates"]][-1] == "head.topic"
     assert result.report["trainable_parameters"] == result.report["total_parameters"] > 0
+    assert 50 < result.report["peak_memory_mib"] < 4000, "a process with torch in it, told in MiB"
     assert result.report["temperatures"].keys() == result.report["validation"].keys() == LABELS.keys()
 
 

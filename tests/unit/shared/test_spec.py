@@ -57,6 +57,28 @@ def columns(*names: str, **data: Any) -> dict[str, Any]:
         ({"tasks": [GOOD], "freeze": {"policy": "all", "heads": ["t"]}}, "freeze.heads", "not needed"),
         ({"tasks": [GOOD], "freeze": {"policy": "none", "layers": 2}}, "freeze.layers", "got 2"),
         ({"tasks": [GOOD], "freeze": {"policy": "layers", "layers": -1}}, "freeze.layers", "-1"),
+        ({"tasks": [GOOD], "freeze": {"gradual": {"every": 2}}}, "freeze.gradual", "goes with policy gradual"),
+        ({"tasks": [GOOD], "freeze": {"policy": "gradual", "gradual": {"every": 0}}}, "freeze.gradual.every", "got 0"),
+        ({"tasks": [GOOD], "freeze": {"policy": "gradual", "gradual": {"by": "day"}}}, "freeze.gradual.by", "'day'"),
+        (
+            {"tasks": [GOOD], "freeze": {"policy": "gradual", "gradual": {"warmup": 1}}},
+            "freeze.gradual.warmup",
+            "less than 1",
+        ),
+        (
+            {"tasks": [GOOD], "freeze": {"policy": "gradual", "heads": ["t"]}},
+            "freeze.gradual.start_layers",
+            "nothing would be trained before the first thaw",
+        ),
+        ({"tasks": [GOOD], "layerwise_lr": {"heads": {"u": 1e-3}}}, "layerwise_lr.heads[u]", "not one of the job's"),
+        ({"tasks": [GOOD], "layerwise_lr": {"heads": {"t": 2}}}, "layerwise_lr.heads.t", "got 2"),
+        (
+            {"tasks": [GOOD], "freeze": {"policy": "all"}, "layerwise_lr": {"heads": {"t": 1e-3}}},
+            "layerwise_lr.heads[t]",
+            "freeze keeps as it is",
+        ),
+        ({"tasks": [GOOD], "optimizer": {"accumulate": 0}}, "optimizer.accumulate", "got 0"),
+        ({"tasks": [GOOD], "cache": {"mib": -1}}, "cache.mib", "-1"),
         ({"tasks": [GOOD | {"weight": 0}]}, "tasks[0].weight", "greater than 0"),
         (
             {"tasks": [GOOD], "freeze": {"policy": "heads", "heads": ["u"]}},
