@@ -34,8 +34,12 @@ LOADING_NICENESS = 10
 
 
 def lower_priority() -> None:
-    """Make the calling thread (Linux: it alone) yield to threads that answer requests."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICENESS)
+    """Make the calling thread (Linux: it alone) yield to threads that answer requests, where the system allows it."""
+    thread = threading.get_native_id()
+    try:
+        os.setpriority(os.PRIO_PROCESS, thread, max(LOADING_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
+    except OSError as error:
+        log.warning("models load at the priority of the rest", error=error.strerror)
 
 
 class Loader:
