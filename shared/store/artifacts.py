@@ -118,10 +118,7 @@ class ArtifactReader:
         self._unread: set[str] = set()
         self._prefix = f"artifacts/{artifact_id}"
         key = f"{self._prefix}/manifest.json"
-        try:
-            body = store.get(key)
-        except KeyMissingError:
-            raise CorruptArtifactError(f"artifact {artifact_id} has no manifest") from None
+        body = self._get("manifest.json")
         if sha256(body) != manifest_sha256:
             raise CorruptArtifactError(f"{key} has sha256 {sha256(body)}, published was {manifest_sha256}")
         try:
@@ -140,14 +137,7 @@ class ArtifactReader:
         entry = self.manifest.files.get(name)
         if entry is None:
             raise CorruptArtifactError(f"{self._prefix}: the manifest names no file {name}")
-        try:
-            body = self._store.get(f"{self._prefix}/{name}")
-        except KeyMissingError:
-            raise CorruptArtifactError(f"{self._prefix}/{name} is missing") from None
-        except StoreError as error:
-            if self._store.path(f"{self._prefix}/{name}").is_dir():
-                raise CorruptArtifactError(f"{self._prefix}/{name} is a folder, not a file") from error
-            raise
+        body = self._get(name)
         if len(body) != entry.size or sha256(body) != entry.sha256:
             raise CorruptArtifactError(
                 f"{self._prefix}/{name} has {len(body)} bytes and sha256 {sha256(body)}; "
@@ -155,6 +145,17 @@ class ArtifactReader:
             )
         self._unread.discard(name)
         return body
+
+    def _get(self, name: str) -> bytes:
+        key = f"{self._prefix}/{name}"
+        try:
+            return self._store.get(key)
+        except KeyMissingError:
+            raise CorruptArtifactError(f"{key} is missing") from None
+        except StoreError as error:
+            if self._store.path(key).is_dir():
+                raise CorruptArtifactError(f"{key} is a folder, not a file") from error
+            raise
 
     def verify_unread(self) -> None:
         """Read and hash every file that was not read yet: an artifact is whole, or it is not served.

@@ -113,17 +113,16 @@ async def test_damaged_artifacts_are_refused_and_the_old_model_answers_on(
     caller = Caller(server)
     calling = asyncio.create_task(caller.run())
     refused: Counter[str] = Counter()
-    for number in range(NUM_ARTIFACTS):
-        name = await asyncio.to_thread(damaged_version, store, whole, number)
-        version = len(versions_log(store).entries())
-        reason = await refusal_of(server, version, by_hand=number % 2 == 0)
-        assert reason, name
-        refused[name] += 1
-        await caller.ask()
-        if calling.done():
-            break
-    caller.is_done = True
-    await calling
+    try:
+        for number in range(NUM_ARTIFACTS):
+            name = await asyncio.to_thread(damaged_version, store, whole, number)
+            version = len(versions_log(store).entries())
+            assert await refusal_of(server, version, by_hand=number % 2 == 0), name
+            refused[name] += 1
+            await caller.ask()
+    finally:
+        caller.is_done = True
+        await calling
     print(f"\n{refused.total()} artifacts, {len(refused)} kinds of damage; {caller.num_answers} answers of version 1")
     assert refused.total() == NUM_ARTIFACTS
 
