@@ -122,6 +122,7 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
     def __init__(self) -> None:
         self.serving = 3
         self.refused = {2: "hash"}
+        self.hold = False
         self._next = 3
         self._looks = 0
 
@@ -149,6 +150,7 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
             precision="float32",
             device="cpu",
             release=2,
+            routing=models_pb2.Release(number=2, stable=self.serving, hold=self.hold),
             refused=[
                 models_pb2.RefusedVersion(release=2, version=version, reason=reason)
                 for version, reason in self.refused.items()

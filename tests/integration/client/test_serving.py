@@ -33,3 +33,12 @@ def test_check_that_raises_ends_the_wait(server: FakeServer) -> None:
 
     with Client(server.target) as client, pytest.raises(RuntimeError, match="died"):
         await_served(client, 9, check=died)
+
+
+def test_version_that_came_out_while_releases_are_on_hold_is_not_waited_for(server: FakeServer) -> None:
+    """After a rollback a job still succeeds: the person who waits must hear at once how its model gets served."""
+    server.models.hold = True
+    with Client(server.target) as client:
+        switch = await_served(client, 9)
+    assert switch.outcome is Outcome.HELD
+    assert "`polyhead models promote 9` serves it" in switch.line
