@@ -74,7 +74,7 @@ def _judge(info: ServerInfo, version: int) -> Switch | None:
         return Switch(Outcome.SERVED, f"version {version} is served")
     if info.routing and info.routing.hold:
         line = (
-            f"version {version} is kept, not served: automatic releases are on hold since somebody chose a version. "
+            f"version {version} is not served: somebody chose version {serving}, and automatic releases are on hold. "
             f"`polyhead models promote {version}` serves it"
         )
         return Switch(Outcome.HELD, line)

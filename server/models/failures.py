@@ -20,6 +20,8 @@ from shared.errors import CorruptArtifactError, PolyheadError, SchemaVersionErro
 PASSING_RETRY_S = 5.0
 #: Somebody may have put the artifact's files right, say from a backup.
 REFUSED_RETRY_S = 300.0
+#: Characters: enough for a cause, and for a list of a thousand refusals in one message.
+MAX_REASON_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,13 @@ class Failure:
             reason, code = str(error), error.code
         else:
             reason, code = f"it cannot be loaded or run: {type(error).__name__}: {error}", "LOAD_FAILED"
-        return cls(candidate.version, candidate.release, reason, code, _is_passing(error))
+        return cls(candidate.version, candidate.release, shortened(reason), code, _is_passing(error))
+
+
+def shortened(reason: str) -> str:
+    """One line of bounded length: torch lists every tensor that does not fit."""
+    line = " ".join(reason.split())
+    return line if len(line) <= MAX_REASON_LENGTH else f"{line[:MAX_REASON_LENGTH]} ..."
 
 
 def _is_passing(error: Exception) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import grpc
 
+from server.rpc.error_text import fitting
 from server.rpc.statuses import DETAILS_KEY, details_of, status_of
 from shared.errors import PolyheadError
 
@@ -19,5 +20,5 @@ async def abort_with(context: Context, error: PolyheadError) -> NoReturn:
         grpc.aio.AbortError: always.
     """
     kept = tuple(context.trailing_metadata() or ())
-    await context.abort(status_of(error), error.message, (*kept, (DETAILS_KEY, details_of(error))))
+    await context.abort(status_of(error), fitting(error.message), (*kept, (DETAILS_KEY, details_of(error))))
     raise AssertionError("abort raises")

@@ -7,6 +7,7 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
+from server.rpc.error_text import fitting, fitting_violations
 from shared import errors
 
 #: The most derived class of an error's ancestry that stands here decides.
@@ -40,13 +41,13 @@ def status_of(error: errors.PolyheadError) -> grpc.StatusCode:
 
 
 def details_of(error: errors.PolyheadError) -> bytes:
-    """A serialised google.rpc.Status: BadRequest with every violation, RetryInfo where a pause helps."""
-    status = status_pb2.Status(code=status_of(error).value[0], message=error.message)
+    """A serialised google.rpc.Status: BadRequest with every violation (that fits), RetryInfo where a pause helps."""
+    status = status_pb2.Status(code=status_of(error).value[0], message=fitting(error.message))
     if isinstance(error, errors.InvalidInputError):
         bad = error_details_pb2.BadRequest(
             field_violations=[
                 error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-                for v in error.violations
+                for v in fitting_violations(error.violations)
             ]
         )
         _attach(status, bad)
