@@ -63,6 +63,8 @@ class Loader:
         model = self._in_memory.get(key)
         if model is None:
             model = self._in_memory[key] = self._load(artifact)
+            freed = weakref.finalize(model, log.info, "model freed", version=version, artifact_id=record.artifact_id)
+            freed.atexit = False
             log.info("model loaded", version=version, artifact_id=record.artifact_id, engine=model.engine.name)
         artifact.verify_unread()
         return Snapshot(version, model)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from structlog.testing import capture_logs
 
 from server.models.changes import Promotion, Request
 from server.models.desk import ReleaseDesk
@@ -106,9 +107,11 @@ async def test_old_model_is_freed_when_its_last_request_lets_go(
     gc.collect()
     assert old() is not None
     assert request.engine.run_blocking([[2, 3]]).pooled_BH.shape == (1, 32)
-    del request
-    gc.collect()
+    with capture_logs() as logs:
+        del request
+        gc.collect()
     assert old() is None
+    assert [(line["event"], line["version"]) for line in logs] == [("model freed", 1)]
 
 
 async def test_versions_of_one_artifact_share_a_model(
