@@ -27,7 +27,7 @@ from server.jobs.base_shape import BaseShapes
 from server.jobs.book import JobBook
 from server.metrics.endpoint import MetricsEndpoint
 from server.metrics.metrics import Metrics
-from server.models.loader import Loader, lower_priority
+from server.models.loader import Loader
 from server.models.manager import ModelManager
 from server.rpc import health as health_names
 from server.rpc.calls import CallInterceptor
@@ -68,7 +68,7 @@ class Application:
         self._device = pick_device(settings.server_device)
         self._store = open_store(settings.store_url)
         self._blocking = ThreadPoolExecutor(NUM_BLOCKING_THREADS, "blocking")
-        self._loading = ThreadPoolExecutor(1, "loading", initializer=lower_priority)
+        self._loading = ThreadPoolExecutor(1, "loading")
         self._tokenizing = ThreadPoolExecutor(1, "tokenizing")
         self._health = Health()
         self._metrics = Metrics()

@@ -1,13 +1,11 @@
 """From a version record to a snapshot that is proven to work: hashes, shapes, labels, probe outputs, warm-up.
 
-Blocking and slow (a second or so): it runs in one thread of its own, which `lower_priority` makes yield to those that
-compute. Raises instead of returning anything doubtful. Models that are still in memory are shared, not loaded twice.
+Blocking and slow (a second or so): it runs in one thread of its own, at the priority of the rest (docs/decisions/0012).
+Raises instead of returning anything doubtful. Models that are still in memory are shared, not loaded twice.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 import weakref
 
 import numpy as np
@@ -29,17 +27,6 @@ log = structlog.get_logger(__name__)
 #: Batch shapes run once before a model serves, so that the first callers do not pay for kernel selection; the model's
 #: window is run too, since a window wider than the positions would fail only there.
 WARM_UP_LENGTHS = (8, 32, 128)
-#: Of nice(2), where 19 is the lowest: compute threads get nine times the share of a loading one when cores are short.
-LOADING_NICENESS = 10
-
-
-def lower_priority() -> None:
-    """Make the calling thread (Linux: it alone) yield to threads that answer requests, where the system allows it."""
-    thread = threading.get_native_id()
-    try:
-        os.setpriority(os.PRIO_PROCESS, thread, max(LOADING_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
-    except OSError as error:
-        log.warning("models load at the priority of the rest", error=error.strerror)
 
 
 class Loader:

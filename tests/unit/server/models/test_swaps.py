@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import threading
 import weakref
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,7 @@ from structlog.testing import capture_logs
 
 from server.models.changes import Promotion, Request
 from server.models.desk import ReleaseDesk
-from server.models.loader import LOADING_NICENESS, Loader, lower_priority
+from server.models.loader import Loader
 from server.models.manager import ModelManager
 from server.models.routing import Wish
 from server.models.snapshot import Snapshot
@@ -207,19 +205,3 @@ async def test_observer_is_told_of_loads_swaps_refusals_and_requests(
         ("routed", 1, "stable"),
         ("routed", 1, "named"),
     ]
-
-
-def test_loading_thread_alone_yields_to_the_others() -> None:
-    """Compute threads keep their priority."""
-    seen: list[int] = []
-
-    def load() -> None:
-        lower_priority()
-        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    thread = threading.Thread(target=load)
-    thread.start()
-    thread.join()
-    assert seen == [max(before, LOADING_NICENESS)]
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
