@@ -29,7 +29,7 @@ from worker.training.data_record import require_recorded
 from worker.training.evaluate import Evaluation, baseline_metrics, evaluate_model
 from worker.training.lineage import describe_lineage
 from worker.training.parent import KNOWN_FILE, Parent, known_rows_file
-from worker.training.process import peak_memory_mib
+from worker.training.process import give_back_memory, peak_memory_mib
 from worker.training.progress import ProgressReporter
 from worker.training.protocol import Progress, Result, TrainerInput
 from worker.training.ranks.launch import led_group
@@ -95,8 +95,10 @@ def _publish(
 ) -> Result:
     """Evaluate a trained candidate, compare it, save it."""
     spec, prepared = candidate.spec, candidate.prepared
+    give_back_memory()
     evaluation = evaluate_model(prepared.model, prepared.corpora, candidate.compute, progress, spec.optimizer.seed)
     metrics = _compare(spec, prepared.model.tasks, data, evaluation, progress)
+    give_back_memory()
     model = parent.with_carried(prepared.model, spec) if parent else prepared.model
     verdict = _judge(store, candidate, model, data, parent, progress)
     progress.start("saving")

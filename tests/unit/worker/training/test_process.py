@@ -13,7 +13,7 @@ from shared.errors import (
     StoreError,
     TrainingError,
 )
-from worker.training.process import describe_failure
+from worker.training.process import describe_failure, give_back_memory, peak_memory_mib
 
 
 @pytest.mark.parametrize("kind", [DataError, InvalidInputError, BaseModelError, NotFoundError, TrainingError])
@@ -34,3 +34,14 @@ def test_failure_of_an_unexpected_kind_names_it_and_keeps_the_traceback(capsys: 
     failure = describe_failure(KeyError("heads"))
     assert (failure.code, failure.message, failure.retryable) == ("INTERNAL", "KeyError: 'heads'", True)
     assert "KeyError: 'heads'" in capsys.readouterr().err
+
+
+def test_memory_is_told_in_mib_and_giving_it_back_keeps_the_peak() -> None:
+    """The peak is what a limit must allow, not what is left at the end."""
+    block = bytearray(64 * 2**20)
+    block[:: 2**12] = b"x" * (len(block) // 2**12)
+    peak = peak_memory_mib()
+    assert 64 < peak < 100_000
+    del block
+    give_back_memory()
+    assert peak_memory_mib() >= peak
