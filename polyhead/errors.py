@@ -62,12 +62,15 @@ class CallError(PolyheadError):
         status: str = "UNKNOWN",
         violations: tuple[FieldViolation, ...] = (),
         retry_after_s: float | None = None,
+        request_id: str = "",
     ) -> None:
-        super().__init__(message, status, violations, retry_after_s)
+        super().__init__(message, status, violations, retry_after_s, request_id)
         self.status = status
         self.violations = violations
         #: The server's hint when to try again, in seconds; None: it gave none.
         self.retry_after_s = retry_after_s
+        #: Under which the server's log has the call; empty: no server answered.
+        self.request_id = request_id
 
 
 class InvalidArgumentError(CallError):

@@ -5,6 +5,7 @@ All raise InvalidArgumentError for what cannot be put on the wire, naming field 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -79,7 +80,8 @@ def selector(model: ModelName) -> inference_pb2.ModelSelector | None:
 def train_request(
     spec: Mapping[str, Any] | training_pb2.JobSpec, request_id: str | None, validate_only: bool
 ) -> training_pb2.TrainJobRequest:
-    """
+    """Without a `request_id`, a job gets one made up here: a call that is tried again then finds its own job.
+
     Raises:
         RecipeError: if the spec does not fit the wire.
     """
@@ -88,8 +90,9 @@ def train_request(
     except UnicodeEncodeError as error:
         where = f"lone surrogate at character {error.start} of {error.object!a}"
         raise RecipeError(f"the job spec cannot be sent: a text is no valid Unicode: {where}") from None
+    made_up = "" if validate_only else uuid.uuid4().hex
     return training_pb2.TrainJobRequest(
-        request_id=arguments.text("request_id", request_id or ""), spec=message, validate_only=bool(validate_only)
+        request_id=arguments.text("request_id", request_id or made_up), spec=message, validate_only=bool(validate_only)
     )
 
 

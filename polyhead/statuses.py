@@ -16,6 +16,8 @@ from polyhead.errors import FieldViolation
 
 #: Trailer with a serialized google.rpc.Status (gRPC's "richer error model").
 DETAILS_TRAILER = "grpc-status-details-bin"
+#: Trailer with the id under which the server logged the call.
+REQUEST_ID_TRAILER = "x-request-id"
 
 ERRORS: dict[grpc.StatusCode, type[errors.CallError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidArgumentError,
@@ -60,19 +62,24 @@ def call_error(
     is_lost = code is grpc.StatusCode.INTERNAL and failed.details() == _REASON_LOST
     if is_lost and timeout_s is not None and elapsed_s >= timeout_s:
         return errors.DeadlineExceededError(_late(target, timeout_s), grpc.StatusCode.DEADLINE_EXCEEDED.name)
-    violations, retry_after_s = _read_details(failed.trailing_metadata())
+    trailer = tuple(failed.trailing_metadata() or ())
+    violations, retry_after_s = _read_details(trailer)
     message = failed.details() or f"the call ended with {code.name}"
     if code is grpc.StatusCode.UNAVAILABLE:
         message = f"{target}: {message}"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout_s is not None and message.startswith(_OWN_DEADLINE):
         message = _late(target, timeout_s)
-    return ERRORS.get(code, errors.CallError)(message, code.name, violations, retry_after_s)
+    request_id = next((str(value) for key, value in trailer if key == REQUEST_ID_TRAILER), "")
+    return ERRORS.get(code, errors.CallError)(message, code.name, violations, retry_after_s, request_id)
 
 
 @contextmanager
-def translated(target: str, timeout_s: float | None = None) -> Iterator[None]:
-    """Turns gRPC's errors into ours; fits around a plain and around an awaited call."""
-    started_s = time.monotonic()
+def translated(target: str, timeout_s: float | None = None, started_s: float | None = None) -> Iterator[None]:
+    """Turns gRPC's errors into ours; fits around a plain and around an awaited call.
+
+    `started_s`: when the call began that `timeout_s` is for, on the monotonic clock; None: now.
+    """
+    started_s = time.monotonic() if started_s is None else started_s
     try:
         yield
     except grpc.RpcError as failed:

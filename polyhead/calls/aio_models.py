@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cached_property
 from typing import Any, cast
 
@@ -56,7 +56,7 @@ class AsyncModelCalls(AsyncConnection):
             FailedPreconditionError: if it was deleted, does not load, or cannot be that now; nothing has changed.
         """
         request = model_requests.promote_request(version, canary_share, resume_automatic, request_id, why, by)
-        return readers.read_release(await self._call(self._models.Promote, request, timeout_s))
+        return readers.read_release(await self._change(self._models.Promote, request, timeout_s))
 
     async def rollback(
         self,
@@ -69,7 +69,7 @@ class AsyncModelCalls(AsyncConnection):
     ) -> results.Release:
         """Make a version stable that was stable before; aliases stay. Otherwise as `promote`."""
         request = model_requests.rollback_request(version, request_id, why, by)
-        return readers.read_release(await self._call(self._models.Rollback, request, timeout_s))
+        return readers.read_release(await self._change(self._models.Rollback, request, timeout_s))
 
     async def set_alias(
         self,
@@ -83,7 +83,7 @@ class AsyncModelCalls(AsyncConnection):
     ) -> results.Release:
         """Point an alias to a version; None removes it. Otherwise as `promote`, but automatic releases go on."""
         request = model_requests.alias_request(alias, version, request_id, why, by)
-        return readers.read_release(await self._call(self._models.SetAlias, request, timeout_s))
+        return readers.read_release(await self._change(self._models.SetAlias, request, timeout_s))
 
     async def watch_releases(self, after: int = 0, *, timeout_s: float | None = None) -> AsyncIterator[results.Release]:
         """The releases after number `after` (0: the newest), and each new one, until you leave the loop."""
@@ -96,3 +96,12 @@ class AsyncModelCalls(AsyncConnection):
                     yield readers.read_release(message)
         finally:
             call.cancel()
+
+    async def _change(
+        self,
+        method: Callable[..., Awaitable[models_pb2.Release]],
+        request: models_pb2.PromoteRequest | models_pb2.RollbackRequest | models_pb2.SetAliasRequest,
+        timeout_s: float | None,
+    ) -> models_pb2.Release:
+        """Without a request id, doing it twice is two releases."""
+        return await self._call(method, request, timeout_s, is_repeatable=bool(request.request_id))

@@ -18,6 +18,7 @@ from polyhead.channel import (
     ChannelSettings,
 )
 from polyhead.errors import CallError
+from polyhead.retrying import DEFAULT_RETRIES, Tries, check_retries
 from polyhead.statuses import HEALTH_PAUSE_S, is_passing, not_ready_error, translated
 
 R = TypeVar("R")
@@ -34,9 +35,12 @@ class Connection:
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
         keepalive_s: float = DEFAULT_KEEPALIVE_S,
         credentials: grpc.ChannelCredentials | None = None,
+        retries: int = DEFAULT_RETRIES,
     ) -> None:
+        """`retries`: how often a call that may be repeated is tried again, within its timeout; 0: never."""
         self.target = target
         self._timeout_s = timeout_s
+        self._retries = check_retries(retries)
         self._channel = ChannelSettings(target, max_message_bytes, keepalive_s, credentials).open()
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
@@ -77,7 +81,18 @@ class Connection:
             time.sleep(min(HEALTH_PAUSE_S, max(0.0, deadline - time.monotonic())))
         raise not_ready_error(self.target, service, timeout_s, last)
 
-    def _call(self, method: Callable[..., R], request: object, timeout_s: float | None) -> R:
+    def _call(
+        self, method: Callable[..., R], request: object, timeout_s: float | None, *, is_repeatable: bool = True
+    ) -> R:
+        """One call, tried again where that may help. `is_repeatable`: whether doing it twice is doing it once."""
         timeout_s = self._timeout_s if timeout_s is None else timeout_s
-        with translated(self.target, timeout_s):
-            return method(request, timeout=timeout_s)
+        tries = Tries(self._retries if is_repeatable else 0, timeout_s)
+        while True:
+            try:
+                with translated(self.target, timeout_s, tries.started_s):
+                    return method(request, timeout=tries.left_s())
+            except CallError as error:
+                pause_s = tries.pause_s(error)
+                if pause_s is None:
+                    raise
+            time.sleep(pause_s)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, NoReturn, TypeVar
 
@@ -47,14 +48,29 @@ async def refuse(
         packed = AnyMessage()
         packed.Pack(detail)
         status.details.append(packed)
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.set_trailing_metadata(
+        (("grpc-status-details-bin", status.SerializeToString()), ("x-request-id", "made-by-the-server"))
+    )
     await context.abort(code, message)
 
 
+async def refuse_for(trouble: tuple[grpc.StatusCode, float | None], context: Any) -> NoReturn:
+    """With RetryInfo if the trouble names seconds."""
+    code, retry_after_s = trouble
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(int(1000 * (retry_after_s or 0)))
+    await refuse(context, code, f"in trouble with {code.name}", *([] if retry_after_s is None else [retry]))
+
+
 class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
-    """Sentences that hold a status's name end with that status; others are positive if they hold `good`."""
+    """Sentences that hold a status's name end with that status; others are positive if they hold `good`.
+
+    The next calls, whatever they hold, end with the statuses in `troubles`; `num_calls` counts all.
+    """
 
     def __init__(self) -> None:
+        self.troubles: deque[tuple[grpc.StatusCode, float | None]] = deque()
+        self.num_calls = 0
         self.last_predict = inference_pb2.PredictRequest()
         self.last_embed = inference_pb2.EmbedRequest()
 
@@ -82,6 +98,9 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
         )
 
     async def _fail_on_purpose(self, sentences: Any, context: Any) -> None:
+        self.num_calls += 1
+        if self.troubles:
+            await refuse_for(self.troubles.popleft(), context)
         for name, code in ((code.name, code) for code in grpc.StatusCode):
             if name not in sentences:
                 continue
@@ -123,6 +142,7 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
         self.serving = 3
         self.refused = {2: "hash"}
         self.hold = False
+        self.num_promotions = self.num_promotions_to_fail = 0
         self._next = 3
         self._looks = 0
 
@@ -167,6 +187,12 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
         ]
         return models_pb2.ListVersionsResponse(versions=versions[: request.page_size or None])
 
+    async def Promote(self, request: models_pb2.PromoteRequest, context: Any) -> models_pb2.Release:
+        self.num_promotions += 1
+        if self.num_promotions <= self.num_promotions_to_fail:
+            await refuse_for((grpc.StatusCode.UNAVAILABLE, None), context)
+        return models_pb2.Release(number=3, stable=request.version)
+
 
 class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
     """A job named by its request id: `fail...` ends as failed, others succeed as version 4 after three updates.
@@ -177,6 +203,8 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
     def __init__(self, models: FakeModels) -> None:
         self.models = models
         self.requests: list[training_pb2.TrainJobRequest] = []
+        #: Jobs accepted whose answer is lost on its way, as when the server dies then.
+        self.num_answers_to_lose = 0
         self.watch_was_dropped = threading.Event()
 
     async def TrainJob(self, request: training_pb2.TrainJobRequest, context: Any) -> training_pb2.TrainJobResponse:
@@ -193,6 +221,9 @@ class FakeTraining(training_pb2_grpc.TrainingServiceServicer):
             rates = [{"part": "layer.0", "lr": 2e-5, "trained": "from epoch 2"}]
             plan = {"base_model": "tiny", "layers": 1, "learning_rates": rates, "stages_not_reached": ["embeddings"]}
             return training_pb2.TrainJobResponse(plan=to_struct(plan))
+        if self.num_answers_to_lose:
+            self.num_answers_to_lose -= 1
+            await refuse_for((grpc.StatusCode.UNAVAILABLE, None), context)
         return training_pb2.TrainJobResponse(job=self.job(request.request_id or "job1", training_pb2.JOB_STATE_QUEUED))
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Any) -> training_pb2.Job:

@@ -21,7 +21,7 @@ SPEC = {"tasks": [{"name": "sentiment", "labels": ["negative", "positive"], "dat
 
 @pytest.fixture(params=[SyncDriver, AsyncDriver], ids=["sync", "async"])
 def call(request: pytest.FixtureRequest, server: FakeServer) -> Iterator[Driver]:
-    driver = request.param(server.target)
+    driver = request.param(server.target, retries=0)
     yield driver
     driver.close()
 
@@ -157,6 +157,13 @@ def test_retry_info_becomes_a_pause(call: Driver) -> None:
     with pytest.raises(polyhead.ResourceExhaustedError) as caught:
         call("predict", "RESOURCE_EXHAUSTED")
     assert caught.value.retry_after_s == 1.5
+
+
+def test_error_carries_the_id_of_the_servers_log(call: Driver) -> None:
+    """Whoever asks for help can say which call it was."""
+    with pytest.raises(polyhead.NotFoundError) as caught:
+        call("get_job", "missing")
+    assert caught.value.request_id == "made-by-the-server"
 
 
 def test_watch_of_a_missing_job_raises_not_found(call: Driver) -> None:
