@@ -27,13 +27,13 @@ def _model(folder: Path, architecture: Architecture, layers: int = 3) -> MultiTa
 
 
 @pytest.mark.parametrize("architecture", get_args(Architecture))
-@pytest.mark.parametrize("policy", ["none", "backbone"])
+@pytest.mark.parametrize("policy", ["none", "backbone", "layers", "gradual"])
 def test_groups_of_any_architecture_hold_each_trainable_parameter_once(
     tmp_path: Path, architecture: Architecture, policy: Any
 ) -> None:
     """A parameter in no group would never train, one in two groups would be updated twice."""
     model = _model(tmp_path, architecture)
-    apply_freezing(model, FreezeSpec(policy=policy))
+    apply_freezing(model, FreezeSpec(policy=policy, layers=2 if policy == "layers" else 0))
     grouped = [name for group in rate_groups(model, _spec()) for name in group.parameters]
     assert sorted(grouped) == sorted(name for name, p in model.named_parameters() if p.requires_grad)
     assert {id(p) for group in rate_groups(model, _spec()) for p in group.parameters.values()} == {
@@ -89,3 +89,14 @@ def test_groups_of_a_wholly_frozen_model_are_none(tmp_path: Path) -> None:
     model = _model(tmp_path, "bert")
     apply_freezing(model, FreezeSpec(policy="all"))
     assert rate_groups(model, _spec()) == []
+
+
+def test_groups_of_a_head_with_a_rate_of_its_own_have_it(tmp_path: Path) -> None:
+    """A new task may need a faster head than one that is trained already; the others keep the default."""
+    tasks = [{"name": n, "labels": ["down", "up"], "data": {"train": "x.csv"}} for n in ("mood", "topic")]
+    spec = parse_spec({"tasks": tasks, "layerwise_lr": {"heads": {"topic": 3e-3}}, "optimizer": {"head_lr": 1e-3}})
+    base = load_base_model(str(make_tiny_base(tmp_path)))
+    model = build_model(base, [Task(name, ("down", "up")) for name in ("mood", "topic")])
+    rates = {group.name: group.lr for group in rate_groups(model, spec)}
+    assert (rates["head.mood"], rates["head.topic"]) == (1e-3, 3e-3)
+    assert rates["layer.0"] == pytest.approx(1e-5 / 0.95)
