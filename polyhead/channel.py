@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+
+from polyhead.targets import resolve
 
 #: Health name of Predict and Embed; the server as a whole is ready earlier, when it can take jobs.
 INFERENCE_SERVICE = "polyhead.v1.InferenceService"
@@ -20,9 +23,12 @@ DEFAULT_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
-    """Everything about a connection. `credentials` makes it TLS; without, the channel is plain text."""
+    """Everything about a connection. `credentials` makes it TLS; without, the channel is plain text.
 
-    target: str = DEFAULT_TARGET
+    Of several servers, each has to have a certificate for the first one's name.
+    """
+
+    targets: Sequence[str] = (DEFAULT_TARGET,)
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
     keepalive_s: float = DEFAULT_KEEPALIVE_S
     credentials: grpc.ChannelCredentials | None = None
@@ -39,11 +45,15 @@ class ChannelSettings:
         ]
 
     def open(self) -> grpc.Channel:
+        target = resolve(self.targets)
+        options = self.options() + target.options()
         if self.credentials is not None:
-            return grpc.secure_channel(self.target, self.credentials, self.options())
-        return grpc.insecure_channel(self.target, self.options())
+            return grpc.secure_channel(target.name, self.credentials, options)
+        return grpc.insecure_channel(target.name, options)
 
     def open_async(self) -> grpc.aio.Channel:
+        target = resolve(self.targets)
+        options = self.options() + target.options()
         if self.credentials is not None:
-            return grpc.aio.secure_channel(self.target, self.credentials, self.options())
-        return grpc.aio.insecure_channel(self.target, self.options())
+            return grpc.aio.secure_channel(target.name, self.credentials, options)
+        return grpc.aio.insecure_channel(target.name, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -21,6 +21,7 @@ from polyhead.channel import (
 from polyhead.errors import CallError
 from polyhead.retrying import DEFAULT_RETRIES, Tries, check_retries
 from polyhead.statuses import HEALTH_PAUSE_S, is_passing, not_ready_error, translated
+from polyhead.targets import split
 
 R = TypeVar("R")
 
@@ -30,7 +31,7 @@ class AsyncConnection:
 
     def __init__(
         self,
-        target: str = DEFAULT_TARGET,
+        target: str | Sequence[str] = DEFAULT_TARGET,
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
@@ -38,11 +39,19 @@ class AsyncConnection:
         credentials: grpc.ChannelCredentials | None = None,
         retries: int = DEFAULT_RETRIES,
     ) -> None:
-        """`retries`: how often a call that may be repeated is tried again, within its timeout; 0: never."""
-        self.target = target
+        """`target`: a server, or several that take turns: a list, `a:50051,b:50051`, or `dns:///name:50051`.
+
+        `retries`: how often a call that may be repeated is tried again, within its timeout; 0: never.
+
+        Raises:
+            InvalidArgumentError: if `target` or `retries` is nothing to begin with.
+            UnavailableError: if one of several servers has a name that leads nowhere.
+        """
+        targets = split(target)
+        self.target = ",".join(targets)
         self._timeout_s = timeout_s
         self._retries = check_retries(retries)
-        self._channel = ChannelSettings(target, max_message_bytes, keepalive_s, credentials).open_async()
+        self._channel = ChannelSettings(targets, max_message_bytes, keepalive_s, credentials).open_async()
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
     async def __aenter__(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -20,6 +20,7 @@ from polyhead.channel import (
 from polyhead.errors import CallError
 from polyhead.retrying import DEFAULT_RETRIES, Tries, check_retries
 from polyhead.statuses import HEALTH_PAUSE_S, is_passing, not_ready_error, translated
+from polyhead.targets import split
 
 R = TypeVar("R")
 
@@ -29,7 +30,7 @@ class Connection:
 
     def __init__(
         self,
-        target: str = DEFAULT_TARGET,
+        target: str | Sequence[str] = DEFAULT_TARGET,
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
@@ -37,11 +38,19 @@ class Connection:
         credentials: grpc.ChannelCredentials | None = None,
         retries: int = DEFAULT_RETRIES,
     ) -> None:
-        """`retries`: how often a call that may be repeated is tried again, within its timeout; 0: never."""
-        self.target = target
+        """`target`: a server, or several that take turns: a list, `a:50051,b:50051`, or `dns:///name:50051`.
+
+        `retries`: how often a call that may be repeated is tried again, within its timeout; 0: never.
+
+        Raises:
+            InvalidArgumentError: if `target` or `retries` is nothing to begin with.
+            UnavailableError: if one of several servers has a name that leads nowhere.
+        """
+        targets = split(target)
+        self.target = ",".join(targets)
         self._timeout_s = timeout_s
         self._retries = check_retries(retries)
-        self._channel = ChannelSettings(target, max_message_bytes, keepalive_s, credentials).open()
+        self._channel = ChannelSettings(targets, max_message_bytes, keepalive_s, credentials).open()
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
     def __enter__(self) -> Self:

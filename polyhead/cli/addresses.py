@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from polyhead.cli.exits import UsageError
-
-#: Ways to name a server that gRPC resolves itself (grpc/doc/naming.md).
-SCHEMES = ("dns:", "unix:", "unix-abstract:", "ipv4:", "ipv6:", "vsock:", "xds:")
-HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/]+):(\d{1,5})")
+from polyhead.targets import HOST_AND_PORT, SCHEMES
 
 
 def check_target(option: str, target: str) -> None:
@@ -17,7 +12,8 @@ def check_target(option: str, target: str) -> None:
         UsageError: if a client cannot make an address of `target`.
     """
     if not target.startswith(SCHEMES):
-        host_and_port(option, target)
+        for name in target.split(","):
+            host_and_port(option, name.strip())
 
 
 def host_and_port(option: str, address: str) -> tuple[str, int]:

@@ -35,7 +35,7 @@ def _print_version(asked: bool) -> None:
 def global_options(
     context: typer.Context,
     server: Annotated[
-        str, typer.Option(envvar="POLYHEAD_SERVER", help="Host and port of the server.")
+        str, typer.Option(envvar="POLYHEAD_SERVER", help="Host and port of the server; of several, with commas.")
     ] = DEFAULT_TARGET,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that one call may take.")] = DEFAULT_TIMEOUT_S,
     show_version: Annotated[
