@@ -15,36 +15,13 @@ import pytest
 
 import polyhead
 from polyhead.streams.batches import DEFAULT_BATCH_SIZE, WINDOW
-from server.app import Application
 from shared.store.folder import FolderStore
-from tests.conftest import running_server
 from tests.integration.client.driver import AsyncDriver, SyncDriver
 from tests.published import publish
+from tests.server_thread import ServerInThread
 
 Driver = SyncDriver | AsyncDriver
 DEADLINE_S = 120
-
-
-class ServerInThread:
-    """The whole server on a loop of its own, so that a synchronous client can talk to it."""
-
-    def __init__(self, store: FolderStore, redis_url: str) -> None:
-        self._runner = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._runner.run_forever, name="server")
-        self._thread.start()
-        self._context = running_server(store, redis_url)
-        running = self._run(self._context.__aenter__())
-        self.target: str = running.target
-        self.application: Application = running.application
-
-    def stop(self) -> None:
-        self._run(self._context.__aexit__(None, None, None))
-        self._runner.call_soon_threadsafe(self._runner.stop)
-        self._thread.join()
-        self._runner.close()
-
-    def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._runner).result(DEADLINE_S)
 
 
 @pytest.fixture(scope="module")
