@@ -64,7 +64,7 @@ def fit(
         must_stop = monitor.after(done)
         if spec.stopping is not None:
             must_stop = ranks.agree(must_stop)
-        progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task)
+        progress.advance(examples=done.rows, epoch=done.epoch, losses=done.loss_by_task, ends=must_stop)
         if on_epoch is not None and done.epoch.is_integer() and done.epoch < loop.plan.epochs:
             on_epoch(int(done.epoch))
             enter_train_mode(prepared.model)

@@ -68,13 +68,18 @@ class ProgressReporter:
         return self._course if self._stage == "training" else {}
 
     def advance(
-        self, steps: int = 1, examples: int = 0, epoch: float = 0.0, losses: dict[str, float] | None = None
+        self,
+        steps: int = 1,
+        examples: int = 0,
+        epoch: float = 0.0,
+        losses: dict[str, float] | None = None,
+        ends: bool = False,
     ) -> None:
-        """`steps` more of the stage's steps are done, which took `examples` rows."""
+        """`steps` more of the stage's steps are done, which took `examples` rows; it may end before its last one."""
         self._step += steps
         self._examples_done += examples
         now = self._clock()
-        if now - self._told_at < INTERVAL_S and self._step < self._steps:
+        if now - self._told_at < INTERVAL_S and self._step < self._steps and not ends:
             return
         self._told_at = now
         elapsed_s = max(now - self._began_at, 1e-9)

@@ -46,3 +46,14 @@ def test_progress_keeps_the_seconds_of_each_finished_stage() -> None:
     clock.now_s += 4.0
     reporter.finish()
     assert reporter.seconds == {"reading data": 1.5, "training": 4.0}
+
+
+def test_progress_tells_the_step_at_which_a_stage_ends_early() -> None:
+    """A training that stops early ends between two reports; its last losses and its best step must still be told."""
+    told = list[Progress]()
+    reporter = ProgressReporter(told.append, _Clock())
+    reporter.start("training", steps=100)
+    reporter.tell_best(2, 0.5)
+    reporter.advance(losses={"mood": 0.9})
+    reporter.advance(losses={"mood": 0.8}, ends=True)
+    assert (told[-1].step, told[-1].best_step, told[-1].loss_by_task) == (2, 2, {"mood": 0.8})
