@@ -16,11 +16,11 @@ DEADLINE_S = 120
 class ServerInThread:
     """The whole server on a loop of its own, so that a synchronous client can talk to it."""
 
-    def __init__(self, store: FolderStore, redis_url: str) -> None:
+    def __init__(self, store: FolderStore, redis_url: str, **settings: str) -> None:
         self._runner = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._runner.run_forever, name="server")
         self._thread.start()
-        self._context = running_server(store, redis_url)
+        self._context = running_server(store, redis_url, **settings)
         running = self._run(self._context.__aenter__())
         self.target: str = running.target
         self.application: Application = running.application

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
-from polyhead import readers, requests, results
-from polyhead.calls.aio_connection import AsyncConnection
+from polyhead import parts, readers, requests, results
+from polyhead.calls.aio_parts import AsyncPartCalls
 from polyhead.v1 import inference_pb2_grpc
 
 
-class AsyncInferenceCalls(AsyncConnection):
+class AsyncInferenceCalls(AsyncPartCalls):
     """Predict and Embed."""
 
     @cached_property
@@ -32,12 +32,15 @@ class AsyncInferenceCalls(AsyncConnection):
         """Classify sentences with the named tasks, or with all that the model has.
 
         `model` names a version or an alias. Without it, requests of one `routing_key` see one version
-        while a canary runs.
+        while a canary runs. More sentences than the server takes at once go in several calls within one `timeout_s`,
+        all answered by one version; the first part that is wrong is named.
         """
         request = requests.predict_request(
             sentences, tasks, include_embedding, expect_encoder_id, truncation, model, routing_key
         )
-        return readers.read_predictions(await self._call(self._inference.Predict, request, timeout_s))
+        return await self._ask(
+            self._inference.Predict, request, readers.read_predictions, parts.join_predictions, timeout_s
+        )
 
     async def embed(
         self,
@@ -53,9 +56,11 @@ class AsyncInferenceCalls(AsyncConnection):
     ) -> results.EmbedResult:
         """Embed sentences. `dimensions` keeps the first so many values (0: all) and normalises again.
 
-        `model` and `routing_key` as for `predict`.
+        `model`, `routing_key` and long lists as for `predict`.
         """
         request = requests.embed_request(
             sentences, normalize, dimensions, expect_encoder_id, truncation, model, routing_key
         )
-        return readers.read_embeddings(await self._call(self._inference.Embed, request, timeout_s))
+        return await self._ask(
+            self._inference.Embed, request, readers.read_embeddings, parts.join_embeddings, timeout_s
+        )

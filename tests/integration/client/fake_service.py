@@ -71,16 +71,27 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
     def __init__(self) -> None:
         self.troubles: deque[tuple[grpc.StatusCode, float | None]] = deque()
         self.num_calls = 0
+        #: Sentences of the largest request.
+        self.largest = 0
+        self.version = 3
+        #: So many calls apart another version takes the place of the last; 0: never.
+        self.release_every = 0
+        self._releases: dict[int, int] = {}
         self.last_predict = inference_pb2.PredictRequest()
         self.last_embed = inference_pb2.EmbedRequest()
+
+    def release_after(self, num_calls: int, version: int) -> None:
+        """From then on, only `version` answers."""
+        self._releases[num_calls] = version
 
     async def Predict(self, request: inference_pb2.PredictRequest, context: Any) -> inference_pb2.PredictResponse:
         self.last_predict = request
         await self._fail_on_purpose(request.sentences, context)
+        await self._check_version(request.model, context)
         return inference_pb2.PredictResponse(
             results=[self._result(text, request.include_embedding) for text in request.sentences],
-            model_version=3,
-            artifact_id="a3",
+            model_version=self.version,
+            artifact_id=f"a{self.version}",
             encoder_id="enc",
             timing=inference_pb2.Timing(tokenize_ms=0.1, queue_ms=0.2, compute_ms=3.0, total_ms=3.5),
         )
@@ -99,6 +110,7 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
 
     async def _fail_on_purpose(self, sentences: Any, context: Any) -> None:
         self.num_calls += 1
+        self.largest = max(self.largest, len(sentences))
         if self.troubles:
             await refuse_for(self.troubles.popleft(), context)
         for name, code in ((code.name, code) for code in grpc.StatusCode):
@@ -114,6 +126,13 @@ class FakeInference(inference_pb2_grpc.InferenceServiceServicer):
             await refuse(context, code, f"refused with {name}", *details.get(code, []))
         if "slow" in sentences:
             await asyncio.sleep(60)
+
+    async def _check_version(self, model: inference_pb2.ModelSelector, context: Any) -> None:
+        self.version = self._releases.get(self.num_calls, self.version)
+        if self.release_every and self.num_calls % self.release_every == 0:
+            self.version += 1
+        if model.version and model.version != self.version:
+            await refuse(context, grpc.StatusCode.FAILED_PRECONDITION, f"version {model.version} is not loaded")
 
     def _result(self, text: str, include_embedding: bool) -> inference_pb2.SentenceResult:
         positive = 0.75 if "good" in text else 0.25
@@ -144,14 +163,14 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
         self.hold = False
         self.num_promotions = self.num_promotions_to_fail = 0
         self._next = 3
-        self._looks = 0
+        self.num_looks = 0
 
     def release(self, version: int) -> None:
-        self._next, self._looks = version, 0
+        self._next, self.num_looks = version, 0
 
     async def GetServerInfo(self, request: models_pb2.GetServerInfoRequest, context: Any) -> models_pb2.ServerInfo:
-        self._looks += 1
-        if self._looks >= 3:
+        self.num_looks += 1
+        if self.num_looks >= 3:
             self.serving = self._next
         return models_pb2.ServerInfo(
             server_version="0.1.0",
