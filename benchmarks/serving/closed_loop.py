@@ -24,20 +24,13 @@ def measured(server: ServerProcess, loads: Sequence[h2load.Load], tokens: Sequen
     Raises:
         RuntimeError: if a call was not answered with OK, by the server's own counter.
     """
-    before = _refused(server)
+    before = server.num_not_answered()
     outcome = h2load.run(server.target, PREDICT, loads, SECONDS)
-    refused = _refused(server) - before
+    refused = server.num_not_answered() - before
     if refused:
         raise RuntimeError(f"{refused:.0f} calls were not answered with OK")
     print(f"  generators used {outcome.cpu_s / outcome.seconds:.2f} cores", flush=True)
     return sum(calls * each for calls, each in zip(outcome.answered, tokens, strict=True)) / outcome.seconds
-
-
-def _refused(server: ServerProcess) -> float:
-    """Calls that ended otherwise than OK, but for those that h2load gives up when its time is over."""
-    total = server.counter("grpc_server_handled_total", grpc_method="Predict")
-    given_up = server.counter("grpc_server_handled_total", grpc_method="Predict", grpc_code="CANCELLED")
-    return total - given_up - server.num_predictions()
 
 
 def against_raw(pairs: int) -> list[Figure]:

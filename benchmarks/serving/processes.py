@@ -15,6 +15,7 @@ from pathlib import Path
 
 import grpc
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from polyhead.v1 import inference_pb2, inference_pb2_grpc
 from shared.base_model import DEFAULT_BASE_MODEL, resolve_base_model
@@ -40,14 +41,20 @@ class ServerProcess:
 
     def counter(self, name: str, **labels: str) -> float:
         """Sum of a metric's samples that carry these labels."""
+        return sum(sample.value for sample in self._samples(name) if labels.items() <= sample.labels.items())
+
+    def num_not_answered(self) -> float:
+        """Predict calls that ended otherwise than OK, but for those that the load generator gave up."""
+        return sum(
+            sample.value
+            for sample in self._samples("grpc_server_handled_total")
+            if sample.labels["grpc_method"] == "Predict" and sample.labels["grpc_code"] not in ("OK", "CANCELLED")
+        )
+
+    def _samples(self, name: str) -> list[Sample]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30) as answer:
             families = text_string_to_metric_families(answer.read().decode())
-            return sum(
-                sample.value
-                for family in families
-                for sample in family.samples
-                if sample.name == name and labels.items() <= sample.labels.items()
-            )
+            return [sample for family in families for sample in family.samples if sample.name == name]
 
     def num_predictions(self) -> float:
         """Predict calls that were answered with OK so far."""
