@@ -1,7 +1,7 @@
 """When a failed call is tried again: the rules, for both clients. Pure but for the clock and the dice, which tests set.
 
-Tried again is what a server said to try again (RetryInfo), and UNAVAILABLE, within the call's own deadline. Whether a
-call may be repeated at all, and the sleeping, is the connections'.
+Tried again is what a server said to try again (RetryInfo), UNAVAILABLE, and what a server that ends cut off, within
+the call's own deadline. Whether a call may be repeated at all, and the sleeping, is the connections'.
 """
 
 from __future__ import annotations
@@ -10,7 +10,13 @@ import random
 import time
 from collections.abc import Callable
 
-from polyhead.errors import CallError, InvalidArgumentError, ResourceExhaustedError, UnavailableError
+from polyhead.errors import (
+    CallCancelledError,
+    CallError,
+    InvalidArgumentError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
 
 #: With the pauses below about a second in all where the server names none: time for a blink, not for a restart.
 DEFAULT_RETRIES = 3
@@ -58,10 +64,13 @@ class Tries:
 
 
 def is_worth_another(error: CallError) -> bool:
-    """Whether the same call may succeed later. A message over a limit is RESOURCE_EXHAUSTED too, without RetryInfo."""
+    """Whether the same call may succeed later. A message over a limit is RESOURCE_EXHAUSTED too, without RetryInfo.
+
+    A caller's own cancellation never comes here: CANCELLED is said of a call that met a server at its very end.
+    """
     if isinstance(error, ResourceExhaustedError):
         return error.retry_after_s is not None
-    return isinstance(error, UnavailableError)
+    return isinstance(error, UnavailableError | CallCancelledError)
 
 
 def check_retries(retries: object) -> int:

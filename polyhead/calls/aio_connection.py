@@ -51,6 +51,7 @@ class AsyncConnection:
         self.target = ",".join(targets)
         self._timeout_s = timeout_s
         self._retries = check_retries(retries)
+        self._is_closed = False
         self._channel = ChannelSettings(targets, max_message_bytes, keepalive_s, credentials).open_async()
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
@@ -64,6 +65,7 @@ class AsyncConnection:
 
     async def close(self) -> None:
         """End the connection; calls still open are cancelled."""
+        self._is_closed = True
         await self._channel.close()
 
     async def wait_until_ready(self, timeout_s: float = 60.0, service: str = "") -> None:
@@ -108,6 +110,6 @@ class AsyncConnection:
                     return await method(request, timeout=tries.left_s())
             except CallError as error:
                 pause_s = tries.pause_s(error)
-                if pause_s is None:
+                if pause_s is None or self._is_closed:
                     raise
             await asyncio.sleep(pause_s)

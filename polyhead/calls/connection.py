@@ -50,6 +50,7 @@ class Connection:
         self.target = ",".join(targets)
         self._timeout_s = timeout_s
         self._retries = check_retries(retries)
+        self._is_closed = False
         self._channel = ChannelSettings(targets, max_message_bytes, keepalive_s, credentials).open()
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
@@ -63,6 +64,7 @@ class Connection:
 
     def close(self) -> None:
         """End the connection; calls still open are cancelled."""
+        self._is_closed = True
         self._channel.close()
 
     def wait_until_ready(self, timeout_s: float = 60.0, service: str = "") -> None:
@@ -102,6 +104,6 @@ class Connection:
                     return method(request, timeout=tries.left_s())
             except CallError as error:
                 pause_s = tries.pause_s(error)
-                if pause_s is None:
+                if pause_s is None or self._is_closed:
                     raise
             time.sleep(pause_s)

@@ -26,9 +26,11 @@ def call(request: pytest.FixtureRequest, server: FakeServer) -> Iterator[Driver]
 @pytest.mark.parametrize("method", ["predict", "embed"])
 def test_call_is_tried_again_until_it_is_answered(call: Driver, server: FakeServer, method: str) -> None:
     """A restart or a full queue in between is nobody's error."""
-    server.inference.troubles.extend([(Code.UNAVAILABLE, None), (Code.RESOURCE_EXHAUSTED, 0.01)])
+    server.inference.troubles.extend(
+        [(Code.UNAVAILABLE, None), (Code.RESOURCE_EXHAUSTED, 0.01), (Code.CANCELLED, None)]
+    )
     assert len(call(method, ["good"])) == 1
-    assert server.inference.num_calls == 3
+    assert server.inference.num_calls == 4
 
 
 def test_trouble_that_lasts_is_told_after_the_last_retry(call: Driver, server: FakeServer) -> None:

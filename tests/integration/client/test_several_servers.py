@@ -95,8 +95,8 @@ def test_server_that_drains_is_asked_no_more(as_list: bool) -> None:
     with FakeServer() as one, FakeServer() as other:
         targets = [one.target, other.target]
         with Client(targets if as_list else ",".join(targets), retries=0) as client:
-            # No wait_until_ready here: the health servicer of the fake (grpcio-health-checking's) tells nobody any more once
-            # one watcher has left. The real server has its own.
+            # No wait_until_ready here: the fake's health servicer (grpcio-health-checking's) tells nobody any more
+            # once one watcher has left. The real server has its own.
             while not (one.inference.num_calls and other.inference.num_calls):
                 client.predict("good")
             one.set_health("", NOT_SERVING)

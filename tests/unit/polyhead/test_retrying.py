@@ -80,7 +80,7 @@ def test_only_what_may_pass_is_worth_another_try() -> None:
     """A wrong request stays wrong, and a message over the limit stays too large."""
     others = [kind("no", "X") for kind in errors.CallError.__subclasses__()]
     worth = {type(error) for error in [*others, FULL] if is_worth_another(error)}
-    assert worth == {errors.UnavailableError, errors.ResourceExhaustedError}
+    assert worth == {errors.UnavailableError, errors.CallCancelledError, errors.ResourceExhaustedError}
     assert not is_worth_another(LARGE)
     assert Tries(3, 60).pause_s(LARGE) is None
 
