@@ -48,11 +48,12 @@ def _one(name: str, server: ServerProcess, per_request: int, clients: int, secon
     with HealthCaller(server.target) as health:
         answered, began_s = server.num_predictions(), time.monotonic()
         outcome = h2load.run(server.target, PREDICT, opened, seconds, warm_up_s=0)
-        goodput = (server.num_predictions() - answered) / (time.monotonic() - began_s)
+        num_ok, took_s = server.num_predictions() - answered, time.monotonic() - began_s
     checked = open_loop.answers(checker)
+    good = sum(not answer.status for answer in checked)
+    goodput = (num_ok - good) / took_s  # the server counts the checking client's calls too
     peak = statistics.mean((before, _peak(server, closed)))
     late = server.counter("polyhead_executed_after_deadline_total")
-    good = sum(not answer.status for answer in checked)
     print(
         f"  offered {sum(outcome.answered) / seconds:.0f}/s answered or refused, {goodput:.0f}/s with OK, "
         f"peak {peak:.0f}/s; a checking client: {good} of {len(checked)} OK; health: {health.num_calls} calls, longest "

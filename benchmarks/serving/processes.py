@@ -54,7 +54,10 @@ class ServerProcess:
     def _samples(self, name: str) -> list[Sample]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30) as answer:
             families = text_string_to_metric_families(answer.read().decode())
-            return [sample for family in families for sample in family.samples if sample.name == name]
+            found = [sample for family in families for sample in family.samples if sample.name == name]
+        if not found:
+            raise RuntimeError(f"the server has no metric {name}; a figure of 0 would be made up")
+        return found
 
     def num_predictions(self) -> float:
         """Predict calls that were answered with OK so far."""
