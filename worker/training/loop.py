@@ -24,6 +24,7 @@ from shared.model import MultiTaskModel
 from shared.spec import JobSpec
 from worker.training.corpus import Corpus
 from worker.training.divergence import ADVICE
+from worker.training.dropout import Dropout
 from worker.training.freezing import enter_train_mode
 from worker.training.layers import num_layers
 from worker.training.loss import BatchLoss, TaskMeans
@@ -128,11 +129,14 @@ class TrainingLoop:
 
     def _train(self, step: Step, batch_loss: Wrapped, vectors: VectorSource) -> tuple[float, TaskMeans]:
         """One step; its loss, and the losses of its rows."""
-        torch.manual_seed((self._seed << 32) + (self._ranks.rank << _STEP_BITS) + step.number)
+        seed = (self._seed << 32) + (self._ranks.rank << _STEP_BITS) + step.number
+        torch.manual_seed(seed)
+        dropout = Dropout(seed)
         total, means = 0.0, TaskMeans(self._model)
         for number, batch in enumerate(step.batches, 1):
             with nullcontext() if number == len(step.batches) else batch_loss.without_sum():
-                loss = batch_loss(vectors, batch, means) / step.num_rows
+                with dropout:
+                    loss = batch_loss(vectors, batch, means) / step.num_rows
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item() / self._ranks.size
         # Of all ranks, so that all of them stop if one has to.

@@ -1,15 +1,19 @@
 """Device and precision of the encoder: bfloat16 where it is computed natively, else float32.
 
-Weights, gradients and optimizer state are float32 in either case: autocast rounds the operands of matrix products only.
+Weights, gradients and optimizer state are float32 in either case: autocast rounds the operands of matrix products. On a
+CPU what a layer norm gives is rounded too, so that what goes from layer to layer is not cast back and forth.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from shared.errors import InvalidInputError
 
@@ -27,9 +31,23 @@ class Compute:
         """The same device without autocast."""
         return replace(self, precision="float32")
 
-    def autocast(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def autocast(self) -> Iterator[None]:
         """The context for the encoder's forward pass."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        is_rounding = self.precision == "bfloat16"
+        norms = _RoundedNorms() if is_rounding and self.device.type == "cpu" else nullcontext()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=is_rounding), norms:
+            yield
+
+
+class _RoundedNorms(TorchFunctionMode):
+    """Layer norms whose result is bfloat16."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        return result.to(torch.bfloat16) if func is functional.layer_norm else result
 
 
 def choose_compute(device: str, precision: Literal["auto", "float32", "bfloat16"]) -> Compute:
