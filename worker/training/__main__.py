@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from worker.training.process import describe_failure, end_at_once_on_sigterm, keep_freed_memory, use_threads
+from worker.training.process import describe_failure, end_at_once_on_sigterm, use_threads
 from worker.training.protocol import Event, TrainerInput
 
 
@@ -30,7 +30,6 @@ def _outcome(body: bytes, emit: Callable[[Event], None]) -> Event:
     try:
         work = TrainerInput.from_json(body)
         use_threads(work.threads)
-        keep_freed_memory()
         from worker.training.job import run_job
 
         return run_job(work, emit)

@@ -65,4 +65,4 @@ class Dropout(TorchFunctionMode):
 
 
 def _is_ours(tensor: Tensor, rate: float) -> bool:
-    return tensor.device.type == "cpu" and 0 < rate < 1
+    return tensor.device.type == "cpu" and 0 < round(rate * _VALUES) < _VALUES

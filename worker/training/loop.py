@@ -25,6 +25,7 @@ from shared.spec import JobSpec
 from worker.training.corpus import Corpus
 from worker.training.divergence import ADVICE
 from worker.training.dropout import Dropout
+from worker.training.embedding_tables import EmbeddingTables, large_tables
 from worker.training.freezing import enter_train_mode
 from worker.training.layers import num_layers
 from worker.training.loss import BatchLoss, TaskMeans
@@ -80,6 +81,8 @@ class TrainingLoop:
         self.thawing: Thawing = resolve_thawing(spec.freeze, num_layers(model.encoder), self.plan)
         self.optimization = Optimization(groups, spec, self.plan.steps, self.thawing)
         self._means, self._epoch = TaskMeans(model), -1
+        is_gathering = ranks.size == 1 and compute.device.type == "cpu"  # ranks add dense gradients up
+        self._tables = EmbeddingTables(large_tables(model) if is_gathering else [])
 
     def run(
         self,
@@ -146,5 +149,7 @@ class TrainingLoop:
                 f"the loss is {total} in step {step.number + 1} of {self.plan.steps}{means.culprit()}; "
                 f"the largest rate is {max(self.optimization.rates(step.number)):.3g}; {ADVICE}"
             )
+        self._tables.spread()
         self.optimization.update(step.number)
+        self._tables.clear()
         return total, means

@@ -20,8 +20,6 @@ from worker.training.protocol import Failure
 _PERMANENT = (InvalidInputError, BaseModelError, NotFoundError, TrainingError)
 #: linux/prctl.h
 _PR_SET_PDEATHSIG = 1
-#: malloc.h
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 #: Read by OpenMP, MKL, OpenBLAS and the tokenizers' thread pool when they are loaded.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -38,18 +36,6 @@ def use_threads(threads: int) -> None:
 
     torch.set_num_threads(threads)
     logging.disable_progress_bar()
-
-
-def keep_freed_memory() -> None:
-    """Let the next batch use the memory that the last one freed, up to `give_back_memory`.
-
-    glibc else takes large blocks (the gradient of 30,522 embeddings has 45 MiB) from the system and gives them back
-    each time, and the system clears each page anew. Does nothing where the C library has no mallopt.
-    """
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option is not None:
-        set_option(_M_MMAP_MAX, 0)
-        set_option(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def give_back_memory() -> None:

@@ -23,7 +23,7 @@ from shared.spec import JobSpec, parse_spec
 from shared.store.folder import open_store
 from shared.store.jobs import JobStore
 from shared.store.records import new_id
-from worker.training.process import describe_failure, keep_freed_memory, use_threads
+from worker.training.process import describe_failure, use_threads
 from worker.training.protocol import Failure, Progress, Result, TrainerInput
 
 _FIGURES = ("accuracy", "macro_f1", "macro_recall", "cross_entropy", "ece")
@@ -74,7 +74,6 @@ def _run(options: argparse.Namespace) -> Result | Failure | None:
         job, _ = JobStore(open_store(options.store)).submit(f"run-{new_id()}", _read_recipe(options.recipe))
         work = _work(options, job.job_id)
         use_threads(work.threads)
-        keep_freed_memory()
         from worker.training.job import run_job
 
         return run_job(work, _print_progress)
@@ -86,7 +85,6 @@ def _train_along(options: argparse.Namespace) -> None:
     """What a rank behind the first does: the job is what rank 0 says it is."""
     work = _work(options, "")
     use_threads(work.threads)
-    keep_freed_memory()
     from worker.training.ranks.peer import run_peer
 
     run_peer(work)

@@ -8,13 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from worker.training.process import (
-    describe_failure,
-    die_with_parent,
-    end_at_once_on_sigterm,
-    keep_freed_memory,
-    use_threads,
-)
+from worker.training.process import describe_failure, die_with_parent, end_at_once_on_sigterm, use_threads
 from worker.training.protocol import TrainerInput
 
 
@@ -24,7 +18,6 @@ def main() -> int:
     try:
         work = TrainerInput.from_json(sys.stdin.buffer.read())
         use_threads(work.threads)
-        keep_freed_memory()
         from worker.training.ranks.peer import run_peer
 
         run_peer(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from shared.errors import InvalidInputError
 from worker.training.precision import choose_compute
@@ -25,6 +26,18 @@ def test_compute_with_a_named_precision_uses_it(precision: str) -> None:
     with compute.autocast():
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert str(product.dtype) == f"torch.{precision}"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_compute_on_a_cpu_keeps_what_goes_from_layer_to_layer_in_its_precision(precision: str) -> None:
+    """One float32 tensor at the bottom would keep the whole stream in float32, and have it cast at each product."""
+    block = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+    with choose_compute("cpu", precision).autocast():  # type: ignore[arg-type]
+        hidden = block[1](torch.ones(2, 4))
+        assert (
+            str(hidden.dtype) == str(block(hidden).dtype) == str((block(hidden) + hidden).dtype) == f"torch.{precision}"
+        )
+    assert block[1](torch.ones(2, 4)).dtype == torch.float32
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
