@@ -13,12 +13,12 @@ from benchmarks.training import rows
 from benchmarks.training.frozen import frozen
 from benchmarks.training.memory import cache, memory
 from benchmarks.training.ours import ROOT
-from benchmarks.training.peers import hf_trainer, reference
+from benchmarks.training.peers import hf_trainer, limits, reference
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    names = ("hf", "reference", "frozen", "cache", "memory")
+    names = ("limits", "hf", "reference", "frozen", "cache", "memory")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="groups; default: all")
     parser.add_argument("--pairs", type=int, default=1, help="interleaved pairs of each ratio (1; each takes minutes)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: one per core")
@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     root = ROOT / "build" / "bench" / "data"
     rows.prepare(mirror, root)
     groups: dict[str, Callable[[], list[Figure]]] = {
+        "limits": lambda: limits(options.threads),
         "hf": lambda: hf_trainer(root, options.threads, options.pairs),
         "reference": lambda: reference(root, options.threads, options.pairs),
         "frozen": lambda: frozen(root, options.threads, options.pairs),

@@ -59,6 +59,11 @@ def reference(root: Path, threads: int, pairs: int) -> list[Figure]:
     ]
 
 
+def limits(threads: int) -> list[Figure]:
+    """What bounds a step here, in a process of its own."""
+    return [Figure(**figure) for figure in _run("limits", str(threads))]
+
+
 def validation_macro_f1(trained: Trained) -> float:
     """Macro-F1 over both halves of the validation rows, from their confusion matrices."""
     halves = (trained.report["validation"][HATE.name], trained.metrics[HATE.name]["model"])
@@ -69,7 +74,12 @@ def validation_macro_f1(trained: Trained) -> float:
 
 def _peer(module: str, root: Path, *arguments: int) -> dict[str, Any]:
     base = str(resolve_base_model(DEFAULT_BASE_MODEL))
-    command = [sys.executable, "-m", f"benchmarks.training.{module}", str(root), base, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    answer: dict[str, Any] = _run(module, str(root), base, *map(str, arguments))
     return answer
+
+
+def _run(module: str, *arguments: str) -> Any:
+    """What a module of this package prints, in its last line, as JSON."""
+    command = [sys.executable, "-m", f"benchmarks.training.{module}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
