@@ -1,60 +1,78 @@
-"""Whose turn it is: requests share the compute by tokens, and none waits longer than the age bound. Pure.
+"""Whose turn it is: requests are served in the order in which equal shares of the compute would finish them. Pure.
 
-Virtual time (as in weighted fair queueing: Demers, Keshav, Shenker, SIGCOMM 1989) advances by the tokens served divided
-by the number of requests that wait; a request enters at the present virtual time and advances by its own served tokens.
-The one that is furthest behind is next, so a request of hundreds of sentences gets its share and no more, and a single
-sentence that comes later is soon in front of it.
+Fair queueing by packets, a request being a flow (Demers, Keshav, Shenker, SIGCOMM 1989; Parekh and Gallager, IEEE/ACM
+Transactions on Networking 1993): virtual time advances by the tokens served divided by the number of requests that
+wait; a request's finish is the virtual time at which it came plus its tokens, and the earliest finish is next. None
+ends much later than equal shares would let it, and most end earlier, since what was begun is finished before the next:
+under an overload, equal shares would carry all requests past their deadlines together.
 
-The age bound stands above that: a request of which nothing was served for so long goes first, the one that waited
-longest before the others. Not thread-safe: the queue's lock guards it.
+A request of hundreds of sentences is overtaken by single ones that come later. The age bound keeps that from going on
+for ever: the request that came first is served at least once in so long. Not thread-safe: the queue's lock guards it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import OrderedDict
+from collections.abc import Iterator
 from operator import attrgetter
 
 from server.batching.work import Work
 
-_by_virtual_time = attrgetter("virtual_tokens")
+#: Smaller requests count as this many tokens (BERT's window), so that single sentences stay in the order of arrival.
+MIN_TOKENS = 512
+
+_by_finish = attrgetter("finish", "arrival")
 
 
 class FairLine:
-    """Requests that still have waiting rows, ordered by when they were last served."""
+    """Requests that still have waiting rows."""
 
     def __init__(self, max_age_s: float) -> None:
         self._max_age_s = max_age_s
-        # Not a dict: its first key costs time in proportion to the keys removed in front of it.
-        self._line: OrderedDict[Work, None] = OrderedDict()
+        # By arrival. Not a dict: its first key costs time in proportion to the keys removed in front of it.
+        self._arrived: OrderedDict[Work, None] = OrderedDict()
+        self._sorted: list[Work] = []
+        self._num_arrivals = 0
         self._virtual_tokens = 0.0
+        #: Since when the one that came first is first, or was served.
+        self._oldest_waits_since_s = 0.0
 
     def __len__(self) -> int:
-        return len(self._line)
+        return len(self._sorted)
 
     def __contains__(self, work: Work) -> bool:
-        return work in self._line
+        return work in self._arrived
+
+    def __iter__(self) -> Iterator[Work]:
+        return iter(self._sorted)
 
     def add(self, work: Work, now_s: float) -> None:
-        work.enqueued_s = work.served_s = now_s
-        work.virtual_tokens = self._virtual_tokens
-        self._line[work] = None
+        if not self._sorted:
+            self._oldest_waits_since_s = now_s
+        work.enqueued_s = now_s
+        work.arrival = self._num_arrivals
+        work.finish = self._virtual_tokens + max(MIN_TOKENS, work.num_tokens)
+        self._num_arrivals += 1
+        self._arrived[work] = None
+        insort(self._sorted, work, key=_by_finish)
 
     def first(self, now_s: float) -> Work:
-        """Whose turn it is. The line must not be empty.
-
-        Looks at all requests only while the oldest is under the bound, so at no more than came in within it.
-        """
-        oldest = next(iter(self._line))
-        if now_s - oldest.served_s >= self._max_age_s:
-            return oldest
-        return min(self._line, key=_by_virtual_time)
+        """Whose turn it is. The line must not be empty."""
+        if now_s - self._oldest_waits_since_s >= self._max_age_s:
+            return next(iter(self._arrived))
+        return self._sorted[0]
 
     def serve(self, work: Work, num_tokens: int, now_s: float) -> None:
-        """Charge `num_tokens` of its rows that a batch took."""
-        self._virtual_tokens += num_tokens / len(self._line)
-        work.virtual_tokens += num_tokens
-        work.served_s = now_s
-        self._line.move_to_end(work)
+        """Count `num_tokens` of its rows that a batch took."""
+        self._virtual_tokens += num_tokens / len(self._sorted)
+        self._touch(work, now_s)
 
-    def remove(self, work: Work) -> None:
-        del self._line[work]
+    def remove(self, work: Work, now_s: float) -> None:
+        self._touch(work, now_s)
+        del self._arrived[work]
+        del self._sorted[bisect_left(self._sorted, _by_finish(work), key=_by_finish)]
+
+    def _touch(self, work: Work, now_s: float) -> None:
+        if work is next(iter(self._arrived)):
+            self._oldest_waits_since_s = now_s

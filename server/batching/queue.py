@@ -6,13 +6,14 @@ Requests that nobody waits for any more leave at once, with all their waiting se
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.batching.fair_line import FairLine
-from server.batching.lanes import Lanes
+from server.batching.candidates import candidates
+from server.batching.fair_line import MIN_TOKENS, FairLine
 from server.batching.speed import SpeedMeter
 from server.batching.stats import BatchingStats
 from server.batching.window import best_window, fixed_cost_tokens
@@ -21,6 +22,8 @@ from shared.errors import DrainingError, InvalidInputError, QueueFullError, Unav
 
 #: Hints of when to try again are between these; the first is a few batches, the last keeps clients from giving up.
 MIN_RETRY_S, MAX_RETRY_S = 0.05, 30.0
+#: A request is taken in if it would be answered within this share of its time: both are estimates.
+MAX_SHARE_OF_TIME = 0.8
 #: While the speed is not known yet.
 UNKNOWN_RETRY_S = 1.0
 
@@ -38,7 +41,7 @@ class BatchLimits:
 
 
 class BatchQueue:
-    """Who is next (`FairLine`), what waits (`Lanes`), and how fast it goes (`SpeedMeter`), behind one lock."""
+    """Who is next (`FairLine`), and how fast it goes (`SpeedMeter`), behind one lock."""
 
     def __init__(
         self,
@@ -53,9 +56,9 @@ class BatchQueue:
         self._stats = stats
         self._clock = clock
         self._line = FairLine(limits.max_age_s)
-        self._lanes = Lanes()
         self._speed = SpeedMeter()
         self._num_tokens = 0
+        self._num_computing_tokens = 0
         self._num_bounded_tokens = 0
         self._num_reserved_tokens = 0
         self._is_closed = False
@@ -97,7 +100,8 @@ class BatchQueue:
         """
         with self._changed:
             self._check_room(work)
-            self._lanes.add(work)
+            if work.deadline_s is not None and not work.is_reserved:
+                self.check_time(work.num_tokens, work.deadline_s - self._clock())
             self._line.add(work, self._clock())
             self._count(work, work.num_tokens)
             self._stats.requests += 1
@@ -150,6 +154,30 @@ class BatchQueue:
             return UNKNOWN_RETRY_S
         return min(MAX_RETRY_S, max(MIN_RETRY_S, self._num_tokens / self._speed.tokens_per_s))
 
+    def check_time(self, num_tokens: float, remaining_s: float) -> None:
+        """Whether `num_tokens` more would be computed in time. Nobody is refused while nothing waits.
+
+        What comes before them: no more of any other request than of this one (`FairLine`), so a large request in the
+        queue does not make a small one wait for all of it.
+
+        Raises:
+            QueueFullError: with the time until they would be as the hint of when to try again.
+        """
+        if not self._num_tokens or not self._speed.tokens_per_s:
+            return
+        ahead = min(self._num_tokens, len(self._line) * max(num_tokens, MIN_TOKENS))
+        time_s = (ahead + self._num_computing_tokens + num_tokens) / self._speed.tokens_per_s
+        if time_s > MAX_SHARE_OF_TIME * remaining_s:
+            self._stats.refused["deadline"] += 1
+            raise QueueFullError(
+                f"the deadline in {remaining_s:.2f} s would not be met: an answer takes {time_s:.2f} s now", time_s
+            )
+
+    def finished(self, batch: EntryBatch) -> None:
+        """Its compute worker is free again."""
+        with self._changed:
+            self._num_computing_tokens -= batch.num_tokens
+
     def _check_room(self, work: Work) -> None:
         if self._is_closed:
             self._stats.refused["draining"] += 1
@@ -173,16 +201,18 @@ class BatchQueue:
             self._num_bounded_tokens += num_tokens
 
     def _evict(self, work: Work, reason: str) -> None:
-        self._count(work, -self._lanes.remove(work))
-        self._line.remove(work)
+        self._count(work, -work.num_waiting_tokens)
+        self._line.remove(work, self._clock())
         self._stats.evicted[reason] += 1
 
     def _form(self, expired: list[Work]) -> EntryBatch | None:
         limits, now_s = self.limits, self._clock()
         while self._line:
             first = self._line.first(now_s)
-            rows, anchor = self._lanes.neighbours(first, limits.max_rows)
+            rows, anchor = candidates(self._line, first, limits.max_rows)
             late = {work for work, _ in rows if work.is_expired(now_s)}
+            if self._is_hopeless(first, now_s):
+                late.add(first)
             if late:
                 for work in late:
                     self._evict(work, "deadline")
@@ -197,16 +227,26 @@ class BatchQueue:
             return batch
         return None
 
+    def _is_hopeless(self, work: Work, now_s: float) -> bool:
+        """Whether to begin with it would be for nothing: it alone would take all compute beyond its deadline.
+
+        Asked only while others wait: what runs in its place keeps the measured speed true.
+        """
+        if work.deadline_s is None or work.num_waiting_tokens < work.num_tokens or len(self._line) == 1:
+            return False
+        return work.num_tokens > (work.deadline_s - now_s) * (self._speed.tokens_per_s or math.inf)
+
     def _record(self, batch: EntryBatch) -> None:
         self._speed.take(batch.num_tokens, batch.taken_s)
+        self._num_computing_tokens += batch.num_tokens
         self._stats.batches += 1
         self._stats.batch_tokens += batch.num_tokens
         self._stats.executed_after_deadline += sum(entry.work.is_expired(batch.taken_s) for entry in batch.entries)
 
     def _take(self, work: Work, length: int, now_s: float) -> Entry:
-        index = self._lanes.take(work, length)
+        index = work.take(length)
         self._count(work, -length)
         self._line.serve(work, length, now_s)
         if not work.waiting:
-            self._line.remove(work)
+            self._line.remove(work, now_s)
         return Entry(work, index)

@@ -126,6 +126,7 @@ class Scheduler:
     def answer(self, batch: EntryBatch, output: EngineOutput | Exception) -> None:
         """Called by a compute thread: one hop to the loop for the whole batch."""
         seconds = time.monotonic() - batch.taken_s
+        self.queue.finished(batch)
         self._loop.call_soon_threadsafe(_deliver, batch, output, seconds)
         if self.stats.on_batch is not None:
             self.stats.on_batch(_record(batch, seconds, isinstance(output, Exception)))

@@ -7,8 +7,9 @@ A `Work` is created and finished on the event loop. While it waits it belongs to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import NamedTuple
 
 from server.engines.engine import Engine, Floats
@@ -34,25 +35,40 @@ class Work:
     #: Its room was reserved (a stream's message): it is not refused for lack of it.
     is_reserved: bool = False
     num_tokens: int = field(init=False)
+    #: Tokens of the rows that no batch has taken.
+    num_waiting_tokens: int = field(init=False)
     #: Rows that no batch has taken, by their length.
     waiting: dict[int, list[int]] = field(init=False)
     enqueued_s: float = 0.0
-    #: When a batch last took one of its rows; before that, when it was queued.
-    served_s: float = 0.0
-    #: Its place in virtual time, see `FairLine`.
-    virtual_tokens: float = 0.0
+    #: Its place in the line, see `FairLine`.
+    finish: float = 0.0
+    arrival: int = 0
     answers: list[Row | None] = field(init=False)
     num_open: int = field(init=False)
     queue_s: float = 0.0
     compute_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.num_tokens = sum(map(len, self.rows))
+        self.num_tokens = self.num_waiting_tokens = sum(map(len, self.rows))
         self.answers = [None] * len(self.rows)
         self.num_open = len(self.rows)
         self.waiting = {}
         for index, row in enumerate(self.rows):
             self.waiting.setdefault(len(row), []).append(index)
+
+    def lengths(self) -> Iterator[int]:
+        """Of each waiting row."""
+        for length, indices in self.waiting.items():
+            yield from repeat(length, len(indices))
+
+    def take(self, length: int) -> int:
+        """Give a waiting row of that length to a batch; its index."""
+        indices = self.waiting[length]
+        index = indices.pop()
+        if not indices:
+            del self.waiting[length]
+        self.num_waiting_tokens -= length
+        return index
 
     def is_expired(self, now_s: float) -> bool:
         return self.deadline_s is not None and self.deadline_s <= now_s
