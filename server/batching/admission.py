@@ -31,5 +31,4 @@ class Admission:
             raise QueueFullError("the queue is full", queue.drain_time_s())
         if remaining_s is None:
             return
-        waiting = self._scheduler.num_tokenizing / CHARACTERS_PER_TOKEN
-        queue.check_time(waiting, remaining_s)
+        queue.check_time(0, remaining_s, self._scheduler.num_tokenizing / CHARACTERS_PER_TOKEN)

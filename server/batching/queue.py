@@ -154,8 +154,10 @@ class BatchQueue:
             return UNKNOWN_RETRY_S
         return min(MAX_RETRY_S, max(MIN_RETRY_S, self._num_tokens / self._speed.tokens_per_s))
 
-    def check_time(self, num_tokens: float, remaining_s: float) -> None:
+    def check_time(self, num_tokens: float, remaining_s: float, num_before: float = 0) -> None:
         """Whether `num_tokens` more would be computed in time. Nobody is refused while nothing waits.
+
+        `num_before`: tokens that are on their way to the queue.
 
         What comes before them: no more of any other request than of this one (`FairLine`), so a large request in the
         queue does not make a small one wait for all of it.
@@ -166,7 +168,7 @@ class BatchQueue:
         if not self._num_tokens or not self._speed.tokens_per_s:
             return
         ahead = min(self._num_tokens, len(self._line) * max(num_tokens, MIN_TOKENS))
-        time_s = (ahead + self._num_computing_tokens + num_tokens) / self._speed.tokens_per_s
+        time_s = (ahead + num_before + self._num_computing_tokens + num_tokens) / self._speed.tokens_per_s
         if time_s > MAX_SHARE_OF_TIME * remaining_s:
             self._stats.refused["deadline"] += 1
             raise QueueFullError(

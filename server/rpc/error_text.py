@@ -17,11 +17,13 @@ MAX_VIOLATIONS_BYTES = 4000
 #: Of a message that is cut, its end is kept too: it may say how much more there is.
 _TAIL = 60
 _CUT = " ... "
+#: Bytes on the wire of one character: four in UTF-8, three each.
+_MOST_PER_CHARACTER = 12
 
 
 def fitting(message: str) -> str:
     """The message, or its beginning and its end."""
-    if wire_size(message) <= MAX_MESSAGE_BYTES:
+    if _MOST_PER_CHARACTER * len(message) <= MAX_MESSAGE_BYTES or wire_size(message) <= MAX_MESSAGE_BYTES:
         return message
     tail = _CUT + message[-_TAIL:]
     room = MAX_MESSAGE_BYTES - wire_size(tail)

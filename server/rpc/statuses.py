@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grpc
-from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
@@ -33,6 +32,7 @@ STATUS_OF: dict[type[errors.PolyheadError], grpc.StatusCode] = {
 
 #: Where clients of all languages look for a google.rpc.Status.
 DETAILS_KEY = "grpc-status-details-bin"
+_TYPE_URL = "type.googleapis.com/"
 
 
 def status_of(error: errors.PolyheadError) -> grpc.StatusCode:
@@ -52,14 +52,11 @@ def details_of(error: errors.PolyheadError) -> bytes:
         )
         _attach(status, bad)
     if isinstance(error, errors.QueueFullError | errors.DrainingError):
-        delay = Duration()
-        delay.FromNanoseconds(int(error.retry_after_s * 1e9))
-        _attach(status, error_details_pb2.RetryInfo(retry_delay=delay))
+        seconds, nanos = divmod(int(error.retry_after_s * 1e9), 10**9)
+        _attach(status, error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos)))
     body: bytes = status.SerializeToString()
     return body
 
 
 def _attach(status: status_pb2.Status, detail: error_details_pb2.BadRequest | error_details_pb2.RetryInfo) -> None:
-    packed = Any()
-    packed.Pack(detail)
-    status.details.append(packed)
+    status.details.add(type_url=_TYPE_URL + detail.DESCRIPTOR.full_name, value=detail.SerializeToString())

@@ -31,7 +31,7 @@ class Desk:
         for _ in range(40):
             self.bench.put(10)
         for _ in range(10):
-            self.bench.take()
+            self.bench.queue.finished(self.bench.take())
             self.bench.now_s += 0.01
         assert self.bench.queue.tokens_per_s == pytest.approx(4000)
 
@@ -67,13 +67,33 @@ async def test_unknown_speed_refuses_nobody_for_the_deadline(desk: Desk) -> None
 
 
 async def test_large_requests_in_the_queue_do_not_keep_a_small_call_out(desk: Desk) -> None:
-    """They get a batch each before it, not all of their 10 s: it is promised a fair share of the compute."""
+    """They get no more than a small one each before it, not all of their 10 s."""
     desk.learn()
     for _ in range(4):
         desk.bench.put(*[10] * 1000)
-    desk.admission.check(40, 0.1)
+    desk.admission.check(40, 1.0)
+    desk.bench.put(10, deadline_s=desk.bench.now_s + 1.0)
+
+
+async def test_request_that_would_take_too_long_itself_is_refused_when_its_tokens_are_known(desk: Desk) -> None:
+    """Its bytes say little about them: 10 000 tokens behind as many take 5 s, not the 4 s that it has."""
+    desk.learn()
+    desk.bench.put(*[10] * 1000)
+    desk.admission.check(40_000, 4.0)
+    with pytest.raises(QueueFullError, match=r"takes 5\.00 s"):
+        desk.bench.put(*[10] * 1000, deadline_s=desk.bench.now_s + 4.0)
+    desk.bench.put(*[10] * 1000, deadline_s=desk.bench.now_s + 7.0)
+
+
+async def test_what_computes_now_counts(desk: Desk) -> None:
+    """A worker that has just taken a batch is not free for the next."""
+    desk.learn()
+    desk.bench.put(*[10] * 4)
+    desk.bench.take()
+    desk.bench.put(10)
+    desk.admission.check(40, 0.2)
     with pytest.raises(QueueFullError):
-        desk.admission.check(40_000, 5.0)
+        desk.admission.check(40, 0.01)
 
 
 async def test_full_queue_is_refused_before_reading(make_bench: Callable[..., Bench]) -> None:

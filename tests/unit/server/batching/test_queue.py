@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable
 
@@ -63,10 +65,14 @@ def test_take_never_mixes_engines(bench: Bench) -> None:
 
 
 def test_take_of_last_row_lets_go_of_the_engine(bench: Bench) -> None:
-    """A queue that kept a key of a replaced model would keep the model in memory."""
-    bench.put(5)
+    """A queue that kept anything of a replaced model would keep the model in memory."""
+    engine = FakeEngine()
+    bench.queue.put(bench.work([5, 6], engine))
     bench.take()
-    assert len(bench.queue._lanes) == 0
+    kept = weakref.ref(engine)
+    del engine
+    gc.collect()
+    assert kept() is None
 
 
 def test_discard_frees_the_room_at_once(bench: Bench) -> None:
