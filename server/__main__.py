@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -30,10 +31,19 @@ async def serve(settings: ServerSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    application = Application(settings)
+    application = Application(settings, settle)
     await application.start()
     await stop.wait()
     await application.stop()
+
+
+def settle() -> None:
+    """All there is now stays as long as the server: the garbage collector need not look through it again.
+
+    Torch and transformers are some 400 000 objects, and a full collection held up every call for 0.24 s.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -63,7 +63,8 @@ COMPUTE_END_S = 5.0
 class Application:
     """Create, `start` and `stop` it on one event loop."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, on_first_model: Callable[[], object] = lambda: None) -> None:
+        """`on_first_model` is called once, before the first model serves."""
         self._settings = settings
         self._device = pick_device(settings.server_device)
         self._store = open_store(settings.store_url)
@@ -75,6 +76,7 @@ class Application:
         self._endpoint: MetricsEndpoint | None = None
         self._calls = RunningCalls()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._on_first_model = on_first_model
         self._num_dead_workers = 0
         self.port = 0
 
@@ -207,6 +209,8 @@ class Application:
         return len(os.sched_getaffinity(0)) if self._device.type == "cpu" else 1
 
     def _on_serving(self) -> None:
+        self._on_first_model()
+        self._on_first_model = lambda: None
         self._health.serve(*health_names.COMPUTING)
 
     def _on_compute_death(self, error: BaseException) -> None:

@@ -40,7 +40,7 @@ class ServerSettings(ProcessSettings):
         262_144, description="Tokens that may wait; more are refused with RESOURCE_EXHAUSTED."
     )
     server_max_queue_age_ms: Annotated[int, Field(ge=0)] = Field(
-        100, description="A request of which nothing was computed for so long goes before all others."
+        100, description="The request that came first is served at least once in so long."
     )
     server_max_calls_per_client: Annotated[int, Field(ge=0)] = Field(
         0, description="Inference calls and streams that one client may have open; 0: any number."

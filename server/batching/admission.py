@@ -11,6 +11,8 @@ from shared.errors import QueueFullError
 
 #: Less room than this, in tokens, and the queue is full without a look at the call: a short sentence has about so many.
 MIN_ROOM_TOKENS = 32
+#: Of its time that an answer may take: less than the queue's own bound, so that few are refused after tokenizing.
+SHARE_OF_TIME = 0.8
 
 
 class Admission:
@@ -31,4 +33,6 @@ class Admission:
             raise QueueFullError("the queue is full", queue.drain_time_s())
         if remaining_s is None:
             return
-        queue.check_time(0, remaining_s, self._scheduler.num_tokenizing / CHARACTERS_PER_TOKEN)
+        num_before = self._scheduler.num_tokenizing / CHARACTERS_PER_TOKEN
+        # What is refused here costs least: so a little sooner than where the tokens are known.
+        queue.check_time(MIN_ROOM_TOKENS, remaining_s, num_before, SHARE_OF_TIME)

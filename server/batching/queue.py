@@ -22,8 +22,8 @@ from shared.errors import DrainingError, InvalidInputError, QueueFullError, Unav
 
 #: Hints of when to try again are between these; the first is a few batches, the last keeps clients from giving up.
 MIN_RETRY_S, MAX_RETRY_S = 0.05, 30.0
-#: A request is taken in if it would be answered within this share of its time: both are estimates.
-MAX_SHARE_OF_TIME = 0.8
+#: A request is taken in if it would be answered within this share of its time: what is told of both is an estimate.
+MAX_SHARE_OF_TIME = 0.9
 #: While the speed is not known yet.
 UNKNOWN_RETRY_S = 1.0
 
@@ -154,10 +154,12 @@ class BatchQueue:
             return UNKNOWN_RETRY_S
         return min(MAX_RETRY_S, max(MIN_RETRY_S, self._num_tokens / self._speed.tokens_per_s))
 
-    def check_time(self, num_tokens: float, remaining_s: float, num_before: float = 0) -> None:
+    def check_time(
+        self, num_tokens: float, remaining_s: float, num_before: float = 0, share: float = MAX_SHARE_OF_TIME
+    ) -> None:
         """Whether `num_tokens` more would be computed in time. Nobody is refused while nothing waits.
 
-        `num_before`: tokens that are on their way to the queue.
+        `num_before`: tokens that are on their way to the queue. `share`: of the time, that an answer may take.
 
         What comes before them: no more of any other request than of this one (`FairLine`), so a large request in the
         queue does not make a small one wait for all of it.
@@ -168,8 +170,9 @@ class BatchQueue:
         if not self._num_tokens or not self._speed.tokens_per_s:
             return
         ahead = min(self._num_tokens, len(self._line) * max(num_tokens, MIN_TOKENS))
-        time_s = (ahead + num_before + self._num_computing_tokens + num_tokens) / self._speed.tokens_per_s
-        if time_s > MAX_SHARE_OF_TIME * remaining_s:
+        tokens = ahead + num_before + self._num_computing_tokens + num_tokens
+        time_s = tokens / self._speed.tokens_per_s + self._speed.batch_s
+        if time_s > share * remaining_s:
             self._stats.refused["deadline"] += 1
             raise QueueFullError(
                 f"the deadline in {remaining_s:.2f} s would not be met: an answer takes {time_s:.2f} s now", time_s
@@ -179,6 +182,7 @@ class BatchQueue:
         """Its compute worker is free again."""
         with self._changed:
             self._num_computing_tokens -= batch.num_tokens
+            self._speed.finished(self._clock() - batch.taken_s)
 
     def _check_room(self, work: Work) -> None:
         if self._is_closed:
@@ -236,7 +240,8 @@ class BatchQueue:
         """
         if work.deadline_s is None or work.num_waiting_tokens < work.num_tokens or len(self._line) == 1:
             return False
-        return work.num_tokens > (work.deadline_s - now_s) * (self._speed.tokens_per_s or math.inf)
+        needed_s = max(work.num_tokens / (self._speed.tokens_per_s or math.inf), self._speed.batch_s)
+        return now_s + needed_s > work.deadline_s
 
     def _record(self, batch: EntryBatch) -> None:
         self._speed.take(batch.num_tokens, batch.taken_s)

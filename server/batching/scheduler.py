@@ -1,7 +1,7 @@
 """Carries a request's sentences through tokenizing and the queue, and hands the answers back to the event loop.
 
-Lives on the event loop. Tokenizing leaves it through the executor given here, except for a short text that nobody
-else would wait for; answers come back from the compute threads in one call a batch.
+Lives on the event loop. Tokenizing leaves it through the executor given here, except for short texts; answers come back
+from the compute threads in one call a batch.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ CheckTokens = Callable[[Sequence[TokenizedText]], None]
 CHARACTERS_PER_TOKEN = 4
 #: A million characters, the default bound, take 0.25 s on two cores and 0.4 s on one (plain English, 2026-11).
 TOKENIZER_RETRY_S = 0.25
-#: A text this short is tokenized on the loop when nothing else waits: at the speed above that holds it for 0.2 ms.
-LONE_CHARACTERS = 500
+#: Text this short is tokenized on the loop: at the speed above that holds it for 0.2 ms, about what the way to another
+#: thread and back costs.
+SHORT_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Scheduler:
     async def _tokenize(self, tokenize: Tokenize, sentences: Sequence[str], is_reserved: bool) -> list[TokenizedText]:
         """Bounded like the queue behind it: text must not pile up in front of the tokenizer."""
         num_characters = sum(map(len, sentences))
-        if not self._num_tokenizing and not self.queue.num_tokens and num_characters <= LONE_CHARACTERS:
+        if num_characters <= SHORT_CHARACTERS:
             return tokenize(sentences)
         if not is_reserved and self._num_tokenizing and self._num_tokenizing + num_characters > self._max_tokenizing:
             self.stats.refused["tokenizer_full"] += 1

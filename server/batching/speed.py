@@ -10,6 +10,8 @@ from __future__ import annotations
 STRETCH_S = 0.05
 #: After so long the old speed counts half: a swap to a slower model is noticed within a second.
 HALF_LIFE_S = 0.5
+#: Of the newest batch in the mean.
+BATCH_WEIGHT = 0.2
 
 
 class SpeedMeter:
@@ -17,8 +19,14 @@ class SpeedMeter:
 
     def __init__(self) -> None:
         self.tokens_per_s = 0.0
+        #: How long one batch takes.
+        self.batch_s = 0.0
         self._since_s: float | None = None
         self._num_tokens = 0
+
+    def finished(self, seconds: float) -> None:
+        """A batch was computed in `seconds`."""
+        self.batch_s += BATCH_WEIGHT * (seconds - self.batch_s)
 
     def pause(self) -> None:
         """A worker has to wait for work."""
