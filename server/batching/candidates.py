@@ -24,7 +24,7 @@ def candidates(line: Iterable[Work], first: Work, max_rows: int) -> tuple[list[t
 
 
 def _next(line: Iterable[Work], first: Work, num_rows: int) -> list[Work]:
-    works, num_found = [first], len(first.rows)
+    works, num_found = [first], len(first.rows)  # computed ones too: it bounds the look ahead all the same
     for work in line:
         if num_found >= num_rows:
             break

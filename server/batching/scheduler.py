@@ -26,8 +26,8 @@ CheckTokens = Callable[[Sequence[TokenizedText]], None]
 CHARACTERS_PER_TOKEN = 4
 #: A million characters, the default bound, take 0.25 s on two cores and 0.4 s on one (plain English, 2026-11).
 TOKENIZER_RETRY_S = 0.25
-#: Text this short is tokenized on the loop: at the speed above that holds it for 0.2 ms, about what the way to another
-#: thread and back costs.
+#: Text this short is tokenized on the loop: at the speed above that holds it for 0.2 ms, and spares the way to another
+#: thread and back.
 SHORT_CHARACTERS = 500
 
 

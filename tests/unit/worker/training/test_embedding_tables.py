@@ -16,6 +16,14 @@ def _model() -> nn.Sequential:
     return nn.Sequential(nn.Embedding(NUM, WIDTH, padding_idx=0), nn.Linear(WIDTH, 3))
 
 
+def _spread(model: nn.Sequential, tables: EmbeddingTables) -> Tensor:
+    """The table's gradient, as the optimizer sees it."""
+    tables.spread()
+    gradient = model[0].weight.grad
+    assert isinstance(gradient, Tensor)
+    return gradient
+
+
 def _train(model: nn.Sequential, tables: EmbeddingTables) -> list[Tensor]:
     """Three steps of two batches each; the table's gradient in each of them."""
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
@@ -26,10 +34,7 @@ def _train(model: nn.Sequential, tables: EmbeddingTables) -> list[Tensor]:
             ids = torch.randint(NUM, (8, 20), generator=generator)
             ids[:, 5:9], ids[:, 15:] = 7, 0  # a row that many places use, and padding
             model(ids).square().sum().backward()
-        tables.spread()
-        gradient = model[0].weight.grad
-        assert isinstance(gradient, Tensor)
-        gradients.append(gradient.clone())
+        gradients.append(_spread(model, tables).clone())
         optimizer.step()
         optimizer.zero_grad()
         tables.clear()
@@ -55,10 +60,7 @@ def test_gathered_gradients_use_one_dense_tensor_again() -> None:
     places = []
     for _ in range(2):
         model(torch.tensor([[1, 2]])).sum().backward()
-        tables.spread()
-        gradient = model[0].weight.grad
-        assert isinstance(gradient, Tensor)
-        places.append(gradient.data_ptr())
+        places.append(_spread(model, tables).data_ptr())
         model.zero_grad()
         tables.clear()
     assert places[0] == places[1]
