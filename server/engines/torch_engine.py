@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from server.engines.engine import Columns, EngineOutput
+from server.engines.tracing import traced_pool
 from shared.model import MultiTaskModel, collate
 
 
@@ -27,16 +28,16 @@ class TorchEngine:
     def __init__(self, model: MultiTaskModel, device: torch.device, precision: str) -> None:
         self.name = f"torch-{precision}"
         self._device = device
-        self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self._model = model.to(device).eval()
+        self._pad_token_id = model.pad_token_id
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self._pool = traced_pool(model.to(device).eval(), device, dtype)
         self._columns = Columns.of(model.tasks)
         states = [(head.state_dict(), task.temperature) for head, task in zip(model.heads, model.tasks, strict=True)]
         self._heads = [(state["weight"] / temperature, state["bias"] / temperature) for state, temperature in states]
 
     def run_blocking(self, rows: Sequence[Sequence[int]]) -> EngineOutput:
-        with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, self._dtype != torch.float32):
-            pooled_BH = self._model.pool(*collate(rows, self._model.pad_token_id, self._device)).float()
         with torch.inference_mode():
+            pooled_BH = self._pool(*collate(rows, self._pad_token_id, self._device))
             logits = [torch.nn.functional.linear(pooled_BH, weight_CH, bias_C) for weight_CH, bias_C in self._heads]
             logits_BC = torch.cat(logits, dim=1) if logits else pooled_BH.new_zeros(len(rows), 0)
         return EngineOutput(pooled_BH.cpu().numpy(), self._columns.scores(logits_BC.cpu().numpy()))
