@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from worker.training.protocol import Failure, Progress, Result, TrainerInput
 
 _FIGURES = ("accuracy", "macro_f1", "macro_recall", "cross_entropy", "ece")
 _CLASSIFIERS = ("model", "tfidf_lr", "majority")
+#: Seconds between two lines of progress in a log.
+LOG_EVERY_S = 60.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +79,7 @@ def _run(options: argparse.Namespace) -> Result | Failure | None:
         use_threads(work.threads)
         from worker.training.job import run_job
 
-        return run_job(work, _print_progress)
+        return run_job(work, _ProgressPrinter())
     except Exception as error:  # noqa: BLE001 - told in the same words as in a job's record
         return describe_failure(error)
 
@@ -112,18 +115,24 @@ def _read_recipe(path: Path) -> JobSpec:
     return parse_spec(body)
 
 
-def _print_progress(event: Progress) -> None:
-    """On a terminal one line that changes; in a log the lines of a stage's first and last step."""
-    losses = "".join(f" {task} {loss:.4f}" for task, loss in event.loss_by_task.items())
-    speed = f" {event.examples_per_s:.0f} rows/s, {event.eta_s:.0f} s left" if event.examples_per_s else ""
-    is_last = event.step == event.steps
-    if sys.stderr.isatty():
-        start, end = "\r\033[K", "\n" if is_last else ""
-    elif is_last or event.step == 0:
-        start, end = "", "\n"
-    else:
-        return
-    print(f"{start}{event.stage} {event.step}/{event.steps}{losses}{speed}", end=end, file=sys.stderr, flush=True)
+class _ProgressPrinter:
+    """On a terminal one line that changes; in a log the first and last step of a stage, and a line a minute between."""
+
+    def __init__(self) -> None:
+        self._printed_s = 0.0
+
+    def __call__(self, event: Progress) -> None:
+        is_last = event.step == event.steps
+        if sys.stderr.isatty():
+            start, end = "\r\033[K", "\n" if is_last else ""
+        elif is_last or event.step == 0 or time.monotonic() - self._printed_s >= LOG_EVERY_S:
+            start, end = "", "\n"
+        else:
+            return
+        self._printed_s = time.monotonic()
+        losses = "".join(f" {task} {loss:.4f}" for task, loss in event.loss_by_task.items())
+        speed = f" {event.examples_per_s:.0f} rows/s, {event.eta_s:.0f} s left" if event.examples_per_s else ""
+        print(f"{start}{event.stage} {event.step}/{event.steps}{losses}{speed}", end=end, file=sys.stderr, flush=True)
 
 
 def metrics_table(metrics: dict[str, Any]) -> str:
