@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
-from server.models.routing import CANARY, STABLE, Wish
+from server.models.failures import Failures
+from server.models.routing import CANARY, STABLE, Routes, Wish
 from shared.errors import FailedPreconditionError, NotFoundError, PolyheadError, UnavailableError
-
-if TYPE_CHECKING:
-    from server.models.manager import ModelManager
+from shared.store.releases import ReleaseRecord
 
 
-def missing_error(wish: Wish, models: ModelManager) -> PolyheadError:
+class KnownModels(Protocol):
+    """What the model manager knows."""
+
+    releases: Sequence[ReleaseRecord]
+    num_versions: int
+    failures: Failures
+    routes: Routes
+
+    @property
+    def trouble(self) -> str: ...
+
+
+def missing_error(wish: Wish, models: KnownModels) -> PolyheadError:
     """The error for a wish that names what is not loaded."""
     table = models.releases[-1] if models.releases else None
     if table is None:
@@ -35,7 +47,7 @@ def missing_error(wish: Wish, models: ModelManager) -> PolyheadError:
     return FailedPreconditionError(f"{named} is not in the routing table; loaded are {_loaded(models)}")
 
 
-def _loaded(models: ModelManager) -> str:
+def _loaded(models: KnownModels) -> str:
     routes = models.routes
     shown = (f"{version} ({', '.join(routes.roles_of(version))})" for version in sorted(routes.snapshots()))
     return ", ".join(shown) or "none yet"
