@@ -19,6 +19,7 @@ from polyhead.cli.serving import Outcome, await_served
 from polyhead.cli.session import connect
 from polyhead.cli.tables import metrics_table, rows_table
 from polyhead.cli.trials import is_report_only, outcome_line, trial_table
+from polyhead.cli.unjudged import unjudged_notes
 from polyhead.cli.uploads import upload_local_files
 from polyhead.client import Client
 from polyhead.errors import FieldViolation, InvalidArgumentError, RecipeError
@@ -176,6 +177,8 @@ def show_result(job: Job) -> None:
     for note in baselines.notes(job.metrics):
         out.print(note, style="yellow", soft_wrap=True)
     out.print(f"version {job.version} published" + (f"; gate: {job.verdict}" if job.verdict else ""), soft_wrap=True)
+    for line in unjudged_notes(job):
+        out.print(line, style="yellow", soft_wrap=True)
 
 
 def wait_until_served(client: Client, job: Job, as_json: bool) -> None:

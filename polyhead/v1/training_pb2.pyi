@@ -390,6 +390,32 @@ DROPPED_TASKS_REFUSE: DroppedTasks.ValueType  # 2
 """it is kept and not released"""
 Global___DroppedTasks: _TypeAlias = DroppedTasks  # noqa: Y015
 
+class _UnjudgedTasks:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnjudgedTasksEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnjudgedTasks.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNJUDGED_TASKS_UNSPECIFIED: _UnjudgedTasks.ValueType  # 0
+    """as RELEASE"""
+    UNJUDGED_TASKS_RELEASE: _UnjudgedTasks.ValueType  # 1
+    """it may replace the served version, if no task that was judged is worse"""
+    UNJUDGED_TASKS_HOLD: _UnjudgedTasks.ValueType  # 2
+    """it is kept and not released"""
+
+class UnjudgedTasks(_UnjudgedTasks, metaclass=_UnjudgedTasksEnumTypeWrapper):
+    """What becomes of a candidate that could not be compared in a task which the served version has too: fewer than 30
+    held-out rows that neither was trained on, other labels, a served version that cannot be loaded.
+    """
+
+UNJUDGED_TASKS_UNSPECIFIED: UnjudgedTasks.ValueType  # 0
+"""as RELEASE"""
+UNJUDGED_TASKS_RELEASE: UnjudgedTasks.ValueType  # 1
+"""it may replace the served version, if no task that was judged is worse"""
+UNJUDGED_TASKS_HOLD: UnjudgedTasks.ValueType  # 2
+"""it is kept and not released"""
+Global___UnjudgedTasks: _TypeAlias = UnjudgedTasks  # noqa: Y015
+
 class _ReleasePolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1699,11 +1725,13 @@ class GateSpec(_message.Message):
     MAX_REGRESSION_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
     DROPPED_TASKS_FIELD_NUMBER: _builtins.int
+    UNJUDGED_FIELD_NUMBER: _builtins.int
     policy: Global___GatePolicy.ValueType
     metric: Global___GateMetric.ValueType
     max_regression: _builtins.float
     """How much lower than the served version's the candidate's figure may be; default 0.01."""
     dropped_tasks: Global___DroppedTasks.ValueType
+    unjudged: Global___UnjudgedTasks.ValueType
     @_builtins.property
     def tasks(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """The same for single tasks, by name."""
@@ -1716,10 +1744,11 @@ class GateSpec(_message.Message):
         max_regression: _builtins.float | None = ...,
         tasks: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         dropped_tasks: Global___DroppedTasks.ValueType = ...,
+        unjudged: Global___UnjudgedTasks.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_regression", b"_max_regression", "max_regression", b"max_regression"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_regression", b"_max_regression", "dropped_tasks", b"dropped_tasks", "max_regression", b"max_regression", "metric", b"metric", "policy", b"policy", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_regression", b"_max_regression", "dropped_tasks", b"dropped_tasks", "max_regression", b"max_regression", "metric", b"metric", "policy", b"policy", "tasks", b"tasks", "unjudged", b"unjudged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_regression: _TypeAlias = _typing.Literal["max_regression"]  # noqa: Y015
     _WhichOneofArgType__max_regression: _TypeAlias = _typing.Literal["_max_regression", b"_max_regression"]  # noqa: Y015

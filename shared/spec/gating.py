@@ -27,6 +27,8 @@ class GateSpec(SpecPart):
     tasks: dict[Name, Regression] = {}
     #: Whether a candidate may be released that lacks tasks of the served version.
     dropped_tasks: Literal["allow", "refuse"] = "allow"
+    #: Whether a candidate may be released that was not compared in a task which the served version has too.
+    unjudged: Literal["release", "hold"] = "release"
 
     @field_validator("policy", mode="before")
     @classmethod
@@ -47,7 +49,10 @@ class PublishSpec(SpecPart):
 
 
 def gate_misfits(gate: Mapping[str, Any], names: Sequence[Any]) -> Iterator[Violation]:
-    """What in `gate` does not go with the tasks called `names`."""
+    """What in `gate` does not go together, or with the tasks called `names`."""
+    if gate.get("unjudged") == "hold" and gate.get("policy") in ("off", False):
+        hint = "is hold, but policy off judges nothing; to keep the version use publish.release hold"
+        yield Violation("gate.unjudged", hint)
     tasks = gate.get("tasks")
     for task in tasks if isinstance(tasks, Mapping) else ():
         if task not in names:

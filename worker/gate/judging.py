@@ -23,7 +23,7 @@ from worker.data.known import Hashes
 from worker.data.ledger import TaskData
 from worker.data.rows import Rows
 from worker.gate.held_out import choose_rows
-from worker.gate.verdict import TaskVerdict, Verdict, compare, conclude, not_judged
+from worker.gate.verdict import HOLDS, TaskVerdict, Verdict, compare, conclude, not_judged
 from worker.training.corpus import tokenize
 from worker.training.evaluate import score
 from worker.training.metrics.kinds import reordered, task_metrics
@@ -64,7 +64,7 @@ def judge(
     """
     if spec.gate.policy == "off":
         return not_judged("the job's gate is off")
-    found = _champion(store)
+    found = _champion(store, spec.gate.unjudged == "release")
     if isinstance(found, Verdict):
         return found
     its, all_ours = found.model.model.tasks, {task.name: task for task in candidate.model.tasks}
@@ -94,18 +94,20 @@ def judge(
             ours_scored = task_metrics(ours[name], challenger[name], rows.label_ids)[metric]
             figures = theirs_scored, ours_scored
             tasks[name] = compare(metric, *figures, spec.gate.allowed(name), len(rows), chosen[name].note)
-    return conclude(tasks, dropped, spec.gate.dropped_tasks == "allow", found.version, found.release)
+    may_drop, may_be_unjudged = spec.gate.dropped_tasks == "allow", spec.gate.unjudged == "release"
+    return conclude(tasks, dropped, may_drop, found.version, found.release, may_be_unjudged)
 
 
-def _champion(store: FolderStore) -> _Champion | Verdict:
+def _champion(store: FolderStore, may_be_unjudged: bool) -> _Champion | Verdict:
     """The served version, or why there is nothing to compare with."""
     releases = releases_log(store).entries()
     if not releases:
         return not_judged("nothing is released yet", judged_against=0)
     version, release = releases[-1].stable, len(releases)
     versions = versions_log(store).entries()
+    held = "" if may_be_unjudged else f"; {HOLDS}"
     if not 1 <= version <= len(versions):
-        return not_judged(f"the store has no version {version}", version, release)
+        return not_judged(f"the store has no version {version}{held}", version, release, may_be_unjudged)
     record = versions[version - 1]
     try:
         reader = ArtifactReader(store, record.artifact_id, record.manifest_sha256)
@@ -113,8 +115,8 @@ def _champion(store: FolderStore) -> _Champion | Verdict:
             return not_judged(f"version {version} has no tasks", version, release)
         return _Champion(version, release, load_model(reader), known_rows(reader))
     except (CorruptArtifactError, SchemaVersionError) as error:
-        # Holding a good model back because the served one is broken would help nobody.
-        return not_judged(f"version {version} cannot be loaded: {error}", version, release)
+        # Holding a good model back because the served one is broken would help nobody who did not ask for it.
+        return not_judged(f"version {version} cannot be loaded: {error}{held}", version, release, may_be_unjudged)
 
 
 def _open(spec: JobSpec, name: str, why: str) -> TaskVerdict:

@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 #: Where a job's report has the gate's verdict.
 REPORT_KEY = "gate"
 
+#: Why a candidate is kept that nobody saw to be worse.
+HOLDS = "the job's gate holds what is not judged"
+
 Outcome = Literal["passed", "failed", "not judged"]
 
 
@@ -53,11 +56,15 @@ class Verdict(_Part):
     #: Whether the candidate may replace the champion. True too where there was nothing to compare.
     may_release: bool
 
+    @property
+    def unjudged(self) -> dict[str, str]:
+        """Tasks that candidate and champion both have and that were not compared, and why."""
+        return {name: task.note for name, task in self.tasks.items() if task.outcome == "not judged"}
+
     def __str__(self) -> str:
         """One line: `failed: sentiment macro_f1 0.780 -> 0.710, allowed 0.01`."""
         if self.outcome == "passed":
-            open_tasks = [name for name, task in self.tasks.items() if task.outcome == "not judged"]
-            notes = [f"{name} not judged" for name in open_tasks]
+            notes = [f"{name} not judged: {why}" for name, why in self.unjudged.items()]
             if self.dropped:
                 notes.append(f"drops {', '.join(self.dropped)}")
             return "passed" + (f" ({'; '.join(notes)})" if notes else "")
@@ -92,21 +99,31 @@ def not_judged(
 
 
 def conclude(
-    tasks: dict[str, TaskVerdict], dropped: tuple[str, ...], may_drop: bool, champion: int, judged_against: int
+    tasks: dict[str, TaskVerdict],
+    dropped: tuple[str, ...],
+    may_drop: bool,
+    champion: int,
+    judged_against: int,
+    may_be_unjudged: bool = True,
 ) -> Verdict:
-    """All tasks together: one that failed is enough; none that could be judged is no verdict."""
+    """All tasks together: one that failed is enough; none that could be judged is no verdict.
+
+    Without `may_be_unjudged` one that was not judged is no verdict either, and keeps the candidate.
+    """
     outcomes = {task.outcome for task in tasks.values()}
+    is_held = "not judged" in outcomes and not may_be_unjudged
     reason = ""
     if dropped and not may_drop:
         reason = f"it lacks {', '.join(dropped)} of version {champion}, and the job's gate refuses that"
     if "failed" in outcomes or reason:
         outcome: Outcome = "failed"
-    elif "passed" in outcomes:
+    elif "passed" in outcomes and not is_held:
         outcome = "passed"
     else:
         outcome = "not judged"
-        notes = [f"{name}: {task.note}" for name, task in tasks.items()]
+        notes = [f"{name}: {task.note}" for name, task in tasks.items() if task.outcome == "not judged"]
         reason = "; ".join(notes) or f"version {champion} has none of the job's tasks"
+        reason += f"; {HOLDS}" if is_held else ""
     return Verdict(
         outcome=outcome,
         reason=reason,
@@ -114,7 +131,7 @@ def conclude(
         judged_against=judged_against,
         tasks=tasks,
         dropped=dropped,
-        may_release=outcome != "failed",
+        may_release=outcome != "failed" and not is_held,
     )
 
 

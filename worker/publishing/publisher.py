@@ -81,6 +81,8 @@ class Publisher:
             if number is not None:
                 release = self._releases.entries()[number - 1]
                 _log.info("release appended", job_id=job_id, release=number, stable=release.stable, why=release.why)
+                if candidate.verdict and candidate.verdict.unjudged and release.stable == version:
+                    _warn_of_unjudged(job_id, version, candidate.verdict)
                 return True
             entries = self._releases.entries()
             if is_settled(entries, job_id):
@@ -91,6 +93,15 @@ class Publisher:
             if again is None:
                 return False
             candidate = replace(candidate, verdict=again)
+
+
+def _warn_of_unjudged(job_id: str, version: int, verdict: Verdict) -> None:
+    _log.warning(
+        "released without a comparison in tasks that the served version had too; gate.unjudged hold would keep it",
+        job_id=job_id,
+        version=version,
+        tasks=verdict.unjudged,
+    )
 
 
 def is_settled(entries: Sequence[VersionRecord] | Sequence[ReleaseRecord], job_id: str) -> bool:

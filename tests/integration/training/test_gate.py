@@ -180,3 +180,17 @@ def test_rows_that_the_served_version_was_trained_on_are_no_test_of_it(served: W
     _, result = served.train(**LEARNS_NOTHING, split={"seed": 99})
     assert verdict(result).outcome == "not judged"
     assert "more were trained on before" in verdict(result).tasks["mood"].note
+
+
+@pytest.mark.parametrize(("unjudged", "may_release"), [("release", True), ("hold", False)])
+def test_task_with_too_few_test_rows_is_held_only_where_the_gate_says_so(
+    served: Works, unjudged: str, may_release: bool
+) -> None:
+    """From the recipe's field to the verdict of a real training."""
+    write_csv(served.bench.root / "few.csv", make_rows(12, 3, seed=5), LABELS["topic"])
+    few = topic("abc", test="few.csv")
+    _, result = served.train(**LEARNS_NOTHING, tasks=few, gate={"unjudged": unjudged})
+    assert verdict(result).outcome == "not judged"
+    assert "12 held-out rows are too few" in str(verdict(result))
+    assert verdict(result).may_release is may_release
+    assert ("the job's gate holds what is not judged" in str(verdict(result))) is not may_release

@@ -79,6 +79,7 @@ FULL_SPEC: dict[str, Any] = {
         "max_regression": 0.0,
         "tasks": {"sentiment": 0.05},
         "dropped_tasks": "refuse",
+        "unjudged": "hold",
     },
     "publish": {"release": "hold", "report_texts": False},
     "distributed": {"processes": 2},

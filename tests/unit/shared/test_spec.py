@@ -52,6 +52,8 @@ def columns(*names: str, **data: Any) -> dict[str, Any]:
         ({"tasks": [GOOD], "gate": {"tasks": {"u": 0.1}}}, "gate.tasks[u]", "'u' is not one of the job's tasks"),
         ({"tasks": [GOOD], "gate": {"max_regression": -0.1}}, "gate.max_regression", "-0.1"),
         ({"tasks": [GOOD], "gate": {"metric": "loss"}}, "gate.metric", "'loss'"),
+        ({"tasks": [GOOD], "gate": {"unjudged": "ask"}}, "gate.unjudged", "'release' or 'hold'"),
+        ({"tasks": [GOOD], "gate": {"policy": "off", "unjudged": "hold"}}, "gate.unjudged", "publish.release hold"),
         ({"tasks": [GOOD], "publish": {"release": "maybe"}}, "publish.release", "'maybe'"),
         ({"tasks": [GOOD], "freeze": {"policy": "heads"}}, "freeze.heads", "policy heads needs"),
         ({"tasks": [GOOD], "freeze": {"policy": "all", "heads": ["t"]}}, "freeze.heads", "not needed"),

@@ -40,10 +40,30 @@ def test_one_task_that_failed_fails_the_candidate_and_is_named() -> None:
 
 
 def test_task_that_was_not_judged_is_named_beside_one_that_passed() -> None:
-    """`passed` alone would claim more than was looked at."""
+    """`passed` alone would claim more than was looked at, and whoever released it asks why."""
     verdict = concluded(team=compare("macro_f1", 0.8, 0.9, 0.01, 100), topic=OPEN)
-    assert str(verdict) == "passed (topic not judged)"
+    assert str(verdict) == "passed (topic not judged: too few rows)"
     assert verdict.may_release
+    assert verdict.unjudged == {"topic": "too few rows"}
+
+
+def held(**tasks: TaskVerdict) -> Verdict:
+    return conclude(tasks, (), may_drop=True, champion=3, judged_against=5, may_be_unjudged=False)
+
+
+def test_gate_that_holds_what_is_not_judged_keeps_the_candidate_and_says_so() -> None:
+    """For who would rather serve the old model than one that nobody compared; one open task is enough."""
+    good = compare("macro_f1", 0.8, 0.9, 0.01, 100)
+    for verdict in (held(topic=OPEN), held(team=good, topic=OPEN)):
+        assert str(verdict) == "not judged: topic: too few rows; the job's gate holds what is not judged"
+        assert not verdict.may_release
+    assert held(team=compare("macro_f1", 0.8, 0.1, 0.01, 100), topic=OPEN).outcome == "failed"
+
+
+def test_gate_that_holds_lets_out_what_was_judged_or_has_nothing_to_be_compared_with() -> None:
+    """A first task must come out of such a gate too: there is nothing that it could be worse than."""
+    assert held(team=compare("macro_f1", 0.8, 0.9, 0.01, 100)).may_release
+    assert held().may_release
 
 
 def test_nothing_that_could_be_judged_is_no_verdict_and_releases() -> None:

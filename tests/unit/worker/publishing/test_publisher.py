@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.errors import StoreError
 from shared.spec import JobSpec, parse_spec
@@ -12,7 +13,7 @@ from shared.store.folder import FolderStore
 from shared.store.jobs import JobEntry, JobState, JobStore
 from shared.store.releases import Canary, ReleaseRecord, releases_log
 from shared.store.versions import VersionRecord, versions_log
-from worker.gate.verdict import Verdict, compare, conclude, not_judged
+from worker.gate.verdict import TaskVerdict, Verdict, compare, conclude, not_judged
 from worker.job_ledger import JobLedger
 from worker.publishing.publisher import Publisher
 
@@ -240,6 +241,31 @@ def test_candidate_that_passed_is_released_with_its_verdict(store: FolderStore) 
     newest = releases_log(store).entries()[-1]
     assert (newest.stable, newest.verdict, newest.judged_against) == (2, "passed", 1)
     assert versions_log(store).entries()[1].verdict == "passed"
+
+
+def test_version_that_is_released_unjudged_is_warned_of_with_task_and_reason(store: FolderStore) -> None:
+    """A log that says `release appended` alone would hide that nobody compared the two."""
+    released_base(store)
+    few = TaskVerdict(outcome="not judged", metric="macro_f1", allowed=0.01, note="12 held-out rows are too few")
+    finish(store, "a", verdict=conclude({"mood": few}, (), True, champion=1, judged_against=1))
+    with capture_logs() as lines:
+        publisher(store).roll_forward()
+    assert releases_log(store).entries()[-1].stable == 2
+    (warning,) = [line for line in lines if line["log_level"] == "warning"]
+    assert (warning["version"], warning["tasks"]) == (2, {"mood": "12 held-out rows are too few"})
+
+
+def test_version_that_is_held_unjudged_is_kept_and_its_release_says_why(store: FolderStore) -> None:
+    """gate.unjudged hold: the old version answers on, and the reader of the log of releases sees the reason."""
+    released_base(store)
+    few = TaskVerdict(outcome="not judged", metric="macro_f1", allowed=0.01, note="too few")
+    finish(store, "a", verdict=conclude({"mood": few}, (), True, champion=1, judged_against=1, may_be_unjudged=False))
+    publisher(store).roll_forward()
+    newest = releases_log(store).entries()[-1]
+    assert (newest.stable, newest.verdict) == (
+        1,
+        "not judged: mood: too few; the job's gate holds what is not judged",
+    )
 
 
 @pytest.mark.parametrize(("second", "stable"), [(0.9, 3), (0.5, 2)], ids=["passes", "fails"])
