@@ -10,10 +10,10 @@ from polyhead.results.jobs import Job
 def unjudged_notes(job: Job) -> Iterator[str]:
     """One line for each task of the released version that the served one had too and that nobody compared."""
     gate = job.report.get("gate")
-    tasks = gate.get("tasks") if isinstance(gate, Mapping) else None
-    if not job.released or not isinstance(tasks, Mapping):
+    if not job.released or not isinstance(gate, Mapping):
         return
-    for name, task in tasks.items():
+    tasks = gate.get("tasks")
+    for name, task in tasks.items() if isinstance(tasks, Mapping) else ():
         if isinstance(task, Mapping) and task.get("outcome") == "not judged":
             yield (
                 f"warning: {name} was not compared with version {gate.get('champion')}, and the version was released "
