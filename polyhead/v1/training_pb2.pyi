@@ -829,7 +829,7 @@ class JobSpec(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     DISTRIBUTED_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
-    """Truncation while training, in tokens. 0: the base model's own limit."""
+    """Truncation while training, in tokens, at most what the base model takes. 0: the base model's own limit."""
     baselines: _builtins.bool
     """Also score a majority and a TF-IDF + logistic-regression baseline on the same test rows. Default true."""
     @_builtins.property
@@ -1428,7 +1428,7 @@ Global___SearchParameter: _TypeAlias = SearchParameter  # noqa: Y015
 
 @_typing.final
 class LayerwiseSpec(_message.Message):
-    """Learning rates of the encoder's layers."""
+    """Learning rates of the encoder's layers. None may come out above 1, which TrainJob says where it knows the encoder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1541,7 +1541,7 @@ class OptimizerSpec(_message.Message):
     warmup: _builtins.float
     """share of all steps; default 0.1"""
     weight_decay: _builtins.float
-    """default 0.01"""
+    """0 to 1, default 0.01"""
     clip: _builtins.float
     """largest gradient norm, 0: none; default 1"""
     seed: _builtins.int

@@ -15,7 +15,7 @@ from shared.spec.gating import GateSpec, PublishSpec
 from shared.spec.job import JobSpec, misfits
 from shared.spec.lora import LoraSpec
 from shared.spec.optimizing import OptimizerSpec
-from shared.spec.parsing import parse_spec
+from shared.spec.parsing import parse_spec, searched_misfits
 from shared.spec.part import Label, Name
 from shared.spec.rates import LayerwiseSpec
 from shared.spec.references import DatasetReference, parse_reference
@@ -52,4 +52,5 @@ __all__ = [
     "misfits",
     "parse_reference",
     "parse_spec",
+    "searched_misfits",
 ]

@@ -23,7 +23,7 @@ class OptimizerSpec(SpecPart):
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
     #: Share of all steps in which the rates rise from zero.
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     #: Largest gradient norm; 0 does not clip.
     clip: Annotated[float, Field(ge=0)] = 1.0
     #: Fail when the smoothed loss exceeds so many times the lowest it had; 0: only when it is not finite.

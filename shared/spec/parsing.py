@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shared.errors import InvalidInputError, Violation
 from shared.spec.job import JobSpec, misfits, summary
-from shared.spec.search_checks import search_violations
+from shared.spec.search_checks import Check, fitness_violations, search_violations
 from shared.spec.searching import SearchSpec
 
 
@@ -40,13 +40,22 @@ def _check(body: Mapping[str, Any]) -> tuple[list[Violation], list[Violation]]:
     return malformed, []
 
 
+def searched_misfits(body: Mapping[str, Any], check: Check) -> list[Violation]:
+    """What `check` finds wrong with the values that a spec's search may try. Skips what is malformed."""
+    search = _search(body)
+    return list(fitness_violations(body, search, JobSpec, check)) if search else []
+
+
 def _search_violations(body: Mapping[str, Any]) -> list[Violation]:
-    part = body.get("search")
+    search = _search(body)
+    return list(search_violations(body, search, JobSpec, _check)) if search else []
+
+
+def _search(body: Mapping[str, Any]) -> SearchSpec | None:
     try:
-        search = SearchSpec.model_validate(part)
+        return SearchSpec.model_validate(body.get("search"))
     except ValidationError:  # there is none, or it is malformed, which is said already
-        return []
-    return list(search_violations(body, search, JobSpec, _check))
+        return None
 
 
 def _path(location: tuple[int | str, ...]) -> str:

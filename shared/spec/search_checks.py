@@ -45,12 +45,26 @@ def search_violations(
             yield Violation(_where(path), hint)
         else:
             kinds[path] = kind
+    yield from _trial_violations(body, search, kinds, check)
+    if search.sampler == "grid" and len(kinds) == len(search.parameters):
+        yield from _grid_violations(search, kinds)
+
+
+def fitness_violations(
+    body: Mapping[str, Any], search: SearchSpec, root: type[BaseModel], check: Check
+) -> Iterator[Violation]:
+    """What another judge than the spec's own finds in the values to try. Skips fields that cannot be searched so."""
+    found = {path: _unfit(body, root, path, parameter) for path, parameter in search.parameters.items()}
+    kinds = {path: kind for path, (hint, kind) in found.items() if not hint}
+    yield from _trial_violations(body, search, kinds, check)
+
+
+def _trial_violations(body: Mapping[str, Any], search: SearchSpec, kinds: Kinds, check: Check) -> Iterator[Violation]:
+    """Values that do not fit by themselves; if there are none, those that do not fit each other."""
     faults = list(_value_violations(body, search, kinds, check))
     yield from faults
     if not faults and check(apply_values(body, {})) == ([], []):
         yield from _combination_violations(body, search, kinds, check)
-    if search.sampler == "grid" and len(kinds) == len(search.parameters):
-        yield from _grid_violations(search, kinds)
 
 
 def _metric_violations(body: Mapping[str, Any], search: SearchSpec) -> Iterator[Violation]:

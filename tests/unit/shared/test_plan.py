@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.plan import Stage, describe_plan, shape_misfits, stages
-from shared.spec import FreezeSpec, JobSpec, parse_spec
+from shared.errors import InvalidInputError
+from shared.plan import Stage, depth_rate, derived_rate_misfits, describe_plan, shape_misfits, stages
+from shared.spec import FreezeSpec, JobSpec, LayerwiseSpec, parse_spec
 
 
 def _spec(**fields: Any) -> JobSpec:
@@ -89,3 +90,24 @@ def test_shape_misfits_name_both_numbers(freeze: dict[str, Any], field: str) -> 
     assert violation.field == field
     assert violation.description == "is 7, but the base model tiny has 6 layers"
     assert list(shape_misfits(FreezeSpec.model_validate(freeze), 7)) == []
+
+
+@pytest.mark.parametrize(
+    ("decay", "rate"), [(0.01, "1e+07"), (1e-300, "inf")], ids=["high", "beyond what a float can hold"]
+)
+def test_rate_that_comes_out_above_one_names_layer_rate_and_cure(decay: float, rate: str) -> None:
+    """base_lr 1e-5 and decay 0.01 look harmless, and six layers up they are ten million."""
+    spec = LayerwiseSpec(base_lr=1e-5, decay=decay)
+    (violation,) = derived_rate_misfits(spec, 6)
+    assert violation.field == "layerwise_lr"
+    for part in (f"gives layer.5 the rate {rate}", "1 is the highest", f"decay {decay:g}", "anchor top"):
+        assert part in violation.description
+    with pytest.raises(InvalidInputError, match=r"gives layer\.5 the rate"):
+        depth_rate(spec, 6, 6)
+
+
+@pytest.mark.parametrize("spec", [{"base_lr": 0.5, "decay": 0.5}, {"base_lr": 1.0, "decay": 1e-300, "anchor": "top"}])
+def test_rate_of_exactly_one_is_allowed(spec: dict[str, Any]) -> None:
+    """The bound of base_lr itself; from the top down no rate is above it."""
+    assert list(derived_rate_misfits(LayerwiseSpec.model_validate(spec), 1)) == []
+    assert depth_rate(LayerwiseSpec.model_validate(spec), 1, 1) == 1.0
