@@ -13,22 +13,29 @@ from worker.training.corpus import Indices
 
 #: Wider than any fitted on real heads (0.8 to 3); it keeps a head that is always right from a temperature of zero.
 BOUNDS = (0.05, 20.0)
+#: Of a normal prior around 0 on the logarithm of the temperature: 95 % of it from 0.37 to 2.7, about what real heads
+#: have. Ten rows that are all right would have a temperature of zero without it; thousands of rows outweigh it.
+PRIOR_DEVIATION = 0.5
 
 
 def fit_temperature(logits_NC: npt.NDArray[np.float64], label_ids: Indices) -> float:
-    """The temperature that minimises the cross-entropy of `logits_NC` / temperature.
+    """The most probable temperature: it minimises the cross-entropy of `logits_NC` / temperature, with a prior.
 
-    Of a multi-label task, whose `label_ids` are 0/1 for each label, the binary cross-entropy of all its labels.
+    The cross-entropy is summed over the rows; of a multi-label task, whose `label_ids` are 0/1 for each label, it is
+    the binary one of all its labels.
     """
 
     def cross_entropy(log_temperature: float) -> float:
         scaled_NC = logits_NC / math.exp(log_temperature)
         if label_ids.ndim == 2:
-            return float((np.logaddexp(0, scaled_NC) - label_ids * scaled_NC).mean())
-        return -float(log_softmax(scaled_NC, axis=1)[np.arange(len(label_ids)), label_ids].mean())
+            return float((np.logaddexp(0, scaled_NC) - label_ids * scaled_NC).sum())
+        return -float(log_softmax(scaled_NC, axis=1)[np.arange(len(label_ids)), label_ids].sum())
+
+    def loss(log_temperature: float) -> float:
+        return cross_entropy(log_temperature) + (log_temperature / PRIOR_DEVIATION) ** 2 / 2
 
     bounds = (math.log(BOUNDS[0]), math.log(BOUNDS[1]))
-    return math.exp(float(minimize_scalar(cross_entropy, bounds=bounds, method="bounded").x))
+    return math.exp(float(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
 def expected_calibration_error(scores_NC: npt.NDArray[np.float64], label_ids: Indices, bins: int = 15) -> float:
