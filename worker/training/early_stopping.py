@@ -56,12 +56,13 @@ class EarlyStopping:
         )
         return sum(signed) / total
 
-    def describe(self, last_step: int, restored: bool) -> dict[str, Any]:
+    def describe(self, last_step: int, steps: int, restored: bool) -> dict[str, Any]:
+        """`steps`: how many there would have been. Patience may run out in the last of them: nothing is cut short."""
         return {
             "best_step": self.best_step,
             "best_value": self.best_value,
             "last_step": last_step,
-            "stopped_early": self.must_stop,
+            "stopped_early": last_step < steps,
             "restored": restored,
         }
 

@@ -123,7 +123,7 @@ class Monitor:
         if is_restored:
             restore_weights(self._parameters, self._best)
         history["validation"] = self._stopping.curve
-        return {"history": history, "stopping": self._stopping.describe(self._step, is_restored)}
+        return {"history": history, "stopping": self._stopping.describe(self._step, self._loop.plan.steps, is_restored)}
 
     def _validate(self, epoch: float, is_last: bool) -> bool:
         """Validate if it is due; whether to stop."""

@@ -41,6 +41,15 @@ def test_job_with_early_stopping_ends_with_its_best_weights(shared_bench: Bench)
     assert [event for event in told if event.stage == "training"][-1].best_step == 2
 
 
+def test_job_that_loses_patience_in_its_last_step_has_not_stopped_early(shared_bench: Bench) -> None:
+    """It had all the steps that were planned."""
+    stopping = {"every": "epoch", "patience": 2, "min_delta": 10.0}
+    optimizer = {**OPTIMIZER, "epochs": 3}
+    result = shared_bench.train(stopping=stopping, optimizer=optimizer, baselines=False)
+    report = result.report["stopping"]
+    assert (report["last_step"], report["stopped_early"]) == (result.report["steps"], False)
+
+
 def test_job_that_validates_trains_to_the_same_bits_as_one_that_does_not(shared_bench: Bench) -> None:
     """Looking must not change what is looked at: dropout, sampling and train mode are as if nobody had."""
     looking = {"every": "steps", "steps": 3, "patience": 0, "restore_best": False}

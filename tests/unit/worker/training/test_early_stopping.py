@@ -30,9 +30,17 @@ def test_training_that_gets_no_better_stops_after_its_patience() -> None:
     judged = judge_all(stopping, [0.5, 0.4, 0.4, 0.6, 0.5, 0.6, 0.5, 0.9])
     assert judged == [True, False, False, True, False, False, False]
     assert (stopping.best_step, stopping.best_value) == (40, 0.6)
-    assert stopping.describe(70, restored=True) == {
+    assert stopping.describe(70, 80, restored=True) == {
         "best_step": 40, "best_value": 0.6, "last_step": 70, "stopped_early": True, "restored": True,
     }  # fmt: skip
+
+
+def test_patience_that_runs_out_in_the_last_step_is_no_early_stop() -> None:
+    """`stopped early` makes a person look for steps that were saved; there are none."""
+    stopping = stopping_of(patience=3)
+    judge_all(stopping, [0.5, 0.4, 0.4, 0.4])
+    assert stopping.must_stop
+    assert [stopping.describe(40, steps, restored=True)["stopped_early"] for steps in (40, 50)] == [False, True]
 
 
 def test_patience_of_zero_never_stops() -> None:
