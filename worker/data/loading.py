@@ -48,13 +48,6 @@ def load_tasks(
     return [_close(task_rows, known or {}) for task_rows in rows]
 
 
-def load_task(
-    task: TaskSpec, split: SplitSpec, roots: Sequence[Path], on_progress: Callable[[str], None] | None = None
-) -> TaskData:
-    """The data of one task by itself: see `load_tasks`."""
-    return load_tasks([task], split, roots, on_progress=on_progress)[0]
-
-
 def _close(rows: TaskRows, known: Mapping[str, Hashes]) -> TaskData:
     counts: dict[str, int] = {part: int(is_known(rows.held_out[part].texts, known.values()).sum()) for part in HELD_OUT}
     return rows.ledger.close(rows.train, rows.held_out, counts)

@@ -14,7 +14,7 @@ import yaml
 
 from shared.spec import SplitSpec, TaskSpec
 from tests.integration.data.conftest import RunData
-from worker.data.loading import load_task
+from tests.one_task import load_task
 
 REPOSITORY = Path(__file__).parents[3]
 OPENINGS = (

@@ -9,7 +9,7 @@ import pytest
 
 from shared.spec import DataSpec, SplitSpec, TaskSpec
 from tests.integration.data.conftest import RunData
-from worker.data.loading import load_task
+from tests.one_task import load_task
 from worker.data.presets import preset_task
 from worker.data.readers import Layout, read_table
 from worker.data.roots import resolve

@@ -10,8 +10,8 @@ import pytest
 
 from shared.errors import DataError
 from shared.spec import DataSpec, SplitSpec, TaskSpec
+from tests.one_task import load_task
 from worker.data.ledger import TaskData
-from worker.data.loading import load_task
 from worker.data.presets import preset_task
 from worker.data.similarity import near_duplicates_across
 

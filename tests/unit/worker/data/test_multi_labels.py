@@ -13,8 +13,8 @@ import pytest
 
 from shared.errors import DataError
 from shared.spec import DataSpec, SplitSpec, TaskSpec
+from tests.one_task import load_task
 from tests.unit.worker.data.test_loading import assert_leak_free, sentences
-from worker.data.loading import load_task
 
 SPLIT = SplitSpec(validation=0.1, test=0.2, seed=7)
 LABELS = ("food", "travel", "weather")
