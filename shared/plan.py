@@ -52,10 +52,15 @@ def depth_name(depth: int) -> str:
     return "embeddings" if depth == 0 else f"layer.{depth - 1}"
 
 
-def stage_name(lowest: int, layers: int) -> str:
-    """What progress and reports call a stage: `heads`, `layer.4 and above`, `everything`."""
+def stage_name(lowest: int, layers: int, has_adapters: bool = False) -> str:
+    """What progress and reports call a stage: `heads`, `layer.4 and above`, `everything`.
+
+    With adapters (LoRA): `adapters and heads`, `adapters in layer.4 and above, heads`.
+    """
     if lowest > layers:
         return "heads"
+    if has_adapters:
+        return f"adapters in {depth_name(lowest)} and above, heads" if lowest > 1 else "adapters and heads"
     return f"{depth_name(lowest)} and above" if lowest else "everything"
 
 
@@ -104,17 +109,21 @@ def describe_plan(spec: JobSpec, base_model: str, layers: int) -> dict[str, Any]
     """What is known of a job before its data is read: the rate of each part, what is trained when, what never is.
 
     Steps and epochs are counted from 1. How many steps there are depends on the data, so with freeze.gradual.by step
-    nothing is said to be never reached.
+    nothing is said to be never reached. With LoRA a layer's rate is that of its adapters; that every layer has modules
+    that lora.targets match is taken for granted, since names of modules are not known here.
     """
     found = stages(spec.freeze, layers)
     unit = spec.freeze.gradual.by
+    has_adapters = spec.lora is not None
     is_counted = unit == "epoch" and not spec.optimizer.min_steps
     reached = [stage for stage in found if not (is_counted and stage.start >= spec.optimizer.epochs)]
     return {
         "base_model": base_model,
         "layers": layers,
         "learning_rates": list(_rate_rows(spec, layers, reached)),
-        "stages": [{f"from_{unit}": s.start + 1, "trained": stage_name(s.lowest, layers)} for s in reached],
+        "stages": [
+            {f"from_{unit}": s.start + 1, "trained": stage_name(s.lowest, layers, has_adapters)} for s in reached
+        ],
         "stages_not_reached": [depth_name(stage.lowest) for stage in found[len(reached) :]],
     }
 
@@ -122,7 +131,8 @@ def describe_plan(spec: JobSpec, base_model: str, layers: int) -> dict[str, Any]
 def _rate_rows(spec: JobSpec, layers: int, reached: list[Stage]) -> Iterator[dict[str, Any]]:
     unit = spec.freeze.gradual.by
     for depth in range(layers + 1):
-        stage = next((stage for stage in reached if stage.lowest <= depth), None)
+        is_adapted = spec.lora is None or depth > 0  # there are no adapters in the embeddings
+        stage = next((stage for stage in reached if stage.lowest <= depth and is_adapted), None)
         when = "never" if stage is None else f"from {unit} {stage.start + 1}" if stage.start else "from the start"
         yield {"part": depth_name(depth), "lr": depth_rate(spec.layerwise_lr, depth, layers), "trained": when}
     for task in spec.tasks:

@@ -83,11 +83,12 @@ class _StageLog:
         self._model = prepared.model
         self._thawing = loop.thawing
         self._layers = num_layers(prepared.model.encoder)
+        self._has_adapters = prepared.adapters is not None
         self._entered: list[dict[str, Any]] = []
 
     def enter(self, stage: TrainingStage) -> tuple[str, float]:
         """Call it when the stage's freezing is done; its name and the share of parameters that it trains."""
-        name = stage_name(stage.lowest, self._layers)
+        name = stage_name(stage.lowest, self._layers, self._has_adapters)
         trainable, total = count_parameters(self._model)
         share = round(trainable / total, 6)
         row = {"first_step": stage.first + 1, "last_step": stage.end, "trained": name}

@@ -117,3 +117,17 @@ def test_plan_of_a_job_is_that_of_its_report(stack: Stack) -> None:
     assert planned == pytest.approx({row["group"]: row["lr"] for row in report["learning_rates"]})
     assert [stage["trained"] for stage in plan["stages"]] == [stage["trained"] for stage in report["stages"]]
     assert plan["stages_not_reached"] == report["stages_not_reached"] == ["embeddings"]
+
+
+@pytest.mark.parametrize("freeze", [{"policy": "none"}, {"policy": "layers", "layers": 2}])
+def test_plan_of_a_lora_job_is_that_of_its_report(stack: Stack, freeze: dict[str, Any]) -> None:
+    """Adapters are in layers only: neither plan nor report may speak of embeddings, or of everything."""
+    body = spec(lora={"rank": 2}, freeze=freeze, optimizer={"epochs": 1})
+    plan = stack.client.plan_job(body)
+    report = stack.train(body).report
+    planned = {row["part"]: row["lr"] for row in plan["learning_rates"] if row["trained"] != "never"}
+    assert planned == pytest.approx({row["group"]: row["lr"] for row in report["learning_rates"]})
+    (stage,) = plan["stages"]
+    assert [stage["trained"]] == [own["trained"] for own in report["stages"]]
+    assert "adapters" in stage["trained"]
+    assert plan["stages_not_reached"] == report["stages_not_reached"] == []

@@ -60,6 +60,27 @@ def test_plan_by_epoch_says_when_and_what_never() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("freeze", "stage", "never"),
+    [
+        ({"policy": "none"}, "adapters and heads", {"embeddings"}),
+        ({"policy": "layers", "layers": 0}, "adapters and heads", {"embeddings"}),
+        (
+            {"policy": "layers", "layers": 2},
+            "adapters in layer.2 and above, heads",
+            {"embeddings", "layer.0", "layer.1"},
+        ),
+    ],
+)
+def test_plan_with_lora_trains_adapters_and_never_the_embeddings(
+    freeze: dict[str, Any], stage: str, never: set[str]
+) -> None:
+    """There are no adapters in embeddings; `everything` would be the opposite of what LoRA is for."""
+    plan = describe_plan(_spec(lora={}, freeze=freeze), "tiny", 3)
+    assert plan["stages"] == [{"from_epoch": 1, "trained": stage}]
+    assert {row["part"] for row in plan["learning_rates"] if row["trained"] == "never"} == never
+
+
 @pytest.mark.parametrize("fields", [{"freeze": {"policy": "gradual", "gradual": {"by": "step", "every": 500}}}])
 def test_plan_by_step_does_not_guess_how_many_steps_there_are(fields: dict[str, Any]) -> None:
     """That depends on the rows, which nobody has read yet."""
