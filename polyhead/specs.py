@@ -23,7 +23,7 @@ _FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 
 
 def spec_to_message(spec: Mapping[str, Any]) -> training_pb2.JobSpec:
-    """Build the wire's JobSpec from a recipe.
+    """Build the wire's JobSpec from a recipe. A field that is None is not given, so it has its default.
 
     Raises:
         RecipeError: with one violation for every unknown field and every value of the wrong kind.
@@ -66,6 +66,8 @@ def _fill(message: Message, body: object, path: str, violations: list[FieldViola
         if field is None:
             known = ", ".join(sorted(fields))
             violations.append(FieldViolation(where, f"unknown field; known here: {known}"))
+        elif value is None:
+            continue
         elif _is_map(field):
             _fill_map(message, field, value, where, violations)
         elif field.is_repeated:

@@ -34,9 +34,8 @@ def resolve_version(name: str, versions: Sequence[Version]) -> int:
 def continue_from(spec: dict[str, Any], version: int, *, is_direct: bool) -> None:
     """Let `spec` start from `version`. In the form with --task the encoder stays as it is unless --set says otherwise:
     the usual wish is to add a task and to leave the others alone."""
-    base = spec.setdefault("base", {})
-    base["version"] = version
-    if is_direct and "freeze" not in spec:
+    spec["base"] = {**(spec.get("base") or {}), "version": version}
+    if is_direct and spec.get("freeze") is None:
         spec["freeze"] = {"policy": "backbone"}
         errors_out.print(
             f"the encoder of version {version} stays as it is, so that its other tasks keep their answers; "
@@ -52,8 +51,8 @@ def announce(served: ServedModel | None, spec: Mapping[str, Any]) -> None:
     if served is None or not tasks:
         return
     base = spec.get("base")
-    version = base.get("version", 0) if isinstance(base, Mapping) else 0
-    carries = isinstance(base, Mapping) and base.get("carry", True) is True
+    version = base.get("version") or 0 if isinstance(base, Mapping) else 0
+    carries = isinstance(base, Mapping) and base.get("carry") in (True, None)
     lines = list(_continued(served, tasks)) if version == served.version else []
     if version not in (0, served.version):
         lines.append(f"note: version {served.version} is served now, and the job continues from version {version}")
@@ -80,7 +79,7 @@ def _continued(served: ServedModel, tasks: Sequence[Mapping[str, Any]]) -> Itera
 
 def _is_same(before: TaskInfo, task: Mapping[str, Any]) -> bool:
     labels = [str(label) for label in task.get("labels") or ()]
-    return before.kind == task.get("kind", "single_label") and list(before.labels) == labels
+    return before.kind == (task.get("kind") or "single_label") and list(before.labels) == labels
 
 
 def _lost(served: ServedModel, tasks: Sequence[Mapping[str, Any]], *, carries: bool) -> str:

@@ -81,7 +81,8 @@ def spec_from_options(
 def override(spec: dict[str, Any], setting: str) -> None:
     """Apply one `path=value` to a spec in place; the value is read as YAML.
 
-    Paths: `optimizer.epochs`, `tasks[0].data.max_rows`, or by name `tasks.sentiment.data.max_rows`.
+    Paths: `optimizer.epochs`, `tasks[0].data.max_rows`, or by name `tasks.sentiment.data.max_rows`. `lora=null` takes
+    away what a recipe has there.
 
     Raises:
         UsageError: if the path leads nowhere.
@@ -107,7 +108,9 @@ def override(spec: dict[str, Any], setting: str) -> None:
 
 def _step(place: Any, part: str, setting: str) -> Any:
     if isinstance(place, dict):
-        return place.setdefault(part, {})
+        if place.get(part) is None:
+            place[part] = {}
+        return place[part]
     if isinstance(place, list):
         if part.isdigit() and int(part) < len(place):
             return place[int(part)]

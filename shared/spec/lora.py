@@ -26,9 +26,7 @@ class LoraSpec(SpecPart):
     alpha: Annotated[float, Field(gt=0, le=10_000)] = 16.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     #: attention, all_linear, or the last parts of names of linear modules such as `query` or `attention.output.dense`.
-    targets: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")], ...] = (
-        "attention",
-    )
+    targets: tuple[Target, ...] = ("attention",)
 
     @field_validator("targets")
     @classmethod

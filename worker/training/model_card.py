@@ -7,6 +7,7 @@ from typing import Any
 from shared.model import MultiTaskModel
 from shared.spec import JobSpec
 from worker.gate.verdict import Verdict
+from worker.report.recipe import recipe_text
 
 _SHOWN = ("accuracy", "macro_f1", "macro_recall", "cross_entropy", "ece")
 _CLASSIFIERS = {"model": "this model", "tfidf_lr": "TF-IDF + logistic regression", "majority": "majority"}
@@ -50,7 +51,7 @@ def model_card(
         lines += _data_lines(data[task.name]) if task.name in data else []
         lines += _metric_lines(metrics[task.name]) if task.name in metrics else []
     lines += _gate_lines(verdict) + _LIMITS + _LOADING
-    lines += ["## Recipe", "", "```json", spec.model_dump_json(indent=1, exclude={"tasks"}), "```", ""]
+    lines += ["## Recipe", "", "```json", recipe_text(spec), "```", ""]
     return "\n".join(lines)
 
 

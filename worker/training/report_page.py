@@ -12,6 +12,7 @@ from worker.data.ledger import TaskData
 from worker.gate.verdict import Verdict
 from worker.report.mistakes import worst_mistakes
 from worker.report.page import Report, TaskPage, render
+from worker.report.recipe import recipe_text
 from worker.report.reliability import reliability
 from worker.training.evaluate import Evaluation
 
@@ -51,6 +52,6 @@ def report_page(
             tasks=pages,
             training=training,
             verdict=verdict,
-            recipe=spec.model_dump_json(indent=1),
+            recipe=recipe_text(spec),
         )
     )

@@ -194,3 +194,15 @@ def test_task_with_too_few_test_rows_is_held_only_where_the_gate_says_so(
     assert "12 held-out rows are too few" in str(verdict(result))
     assert verdict(result).may_release is may_release
     assert ("the job's gate holds what is not judged" in str(verdict(result))) is not may_release
+
+
+def test_served_version_that_cannot_be_loaded_holds_only_where_the_gate_says_so(works: Works) -> None:
+    """Nobody can say that the new one is no worse; a broken model is no reason to keep a good one back unasked."""
+    _, first = works.train(**LEARNS_NOTHING)
+    works.publisher.roll_forward()
+    (works.store.root / "artifacts" / first.artifact_id / "heads.safetensors").write_bytes(b"cut")
+    for unjudged, may_release in (("release", True), ("hold", False)):
+        _, result = works.train(**LEARNS_NOTHING, gate={"unjudged": unjudged})
+        assert str(verdict(result)).startswith("not judged: version 1 cannot be loaded")
+        assert verdict(result).may_release is may_release
+        assert ("the job's gate holds what is not judged" in str(verdict(result))) is not may_release

@@ -182,7 +182,9 @@ def test_unspecified_enum_is_left_out_and_an_unknown_number_is_kept() -> None:
         ({"optimizer": {"epochs": True}}, "optimizer.epochs", "whole number"),
         ({"optimizer": {"clip": "much"}}, "optimizer.clip", "a number"),
         ({"baselines": "yes"}, "baselines", "true or false"),
-        ({"split": None}, "split", "needs fields"),
+        ({"split": 3}, "split", "needs fields"),
+        ({"spilt": None}, "spilt", "unknown field"),
+        ({"tasks": [None]}, "tasks[0]", "needs fields"),
     ],
 )
 def test_spec_that_does_not_fit_is_refused_with_its_path(spec: dict[str, Any], path: str, word: str) -> None:
@@ -192,6 +194,13 @@ def test_spec_that_does_not_fit_is_refused_with_its_path(spec: dict[str, Any], p
     assert [violation.field for violation in caught.value.violations] == [path]
     assert word in caught.value.violations[0].description
     assert path in str(caught.value)
+
+
+def test_null_is_a_field_that_is_not_given() -> None:
+    """`--set lora=null` takes a recipe's adapters away, and `optimizer:` without lines is no error."""
+    recipe = "{lora: null, search: ~, optimizer: {head_lr: null, epochs: 3}, tasks: null, max_tokens: null, freeze: }"
+    assert message_to_spec(spec_to_message(yaml.safe_load(recipe))) == {"optimizer": {"epochs": 3}}
+    assert spec_to_message({"lora": {}}).HasField("lora"), "adapters with their defaults, as before"
 
 
 def test_all_violations_are_reported_at_once() -> None:

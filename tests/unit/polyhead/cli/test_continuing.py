@@ -49,6 +49,10 @@ def test_direct_form_keeps_the_encoder_unless_it_is_told_otherwise() -> None:
     recipe: dict[str, Any] = {"tasks": [TEAM]}
     continue_from(recipe, 2, is_direct=False)
     assert recipe == {"tasks": [TEAM], "base": {"version": 2}}
+    emptied: dict[str, Any] = {"tasks": [TEAM], "base": None, "freeze": None}
+    continue_from(emptied, 2, is_direct=True)
+    assert emptied["base"] == {"version": 2}, "null is a field that is not given"
+    assert emptied["freeze"] == {"policy": "backbone"}
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,15 @@ def test_override_sets_the_field_at_its_path(setting: str, expected: dict[str, A
     assert changed == expected
 
 
+def test_override_takes_a_part_away_and_sets_it_again() -> None:
+    """A LoRA recipe without its adapters; what was taken away, or left empty in the file, can be filled."""
+    spec: dict[str, Any] = {"lora": {"rank": 8}}
+    override(spec, "lora=null")
+    assert not spec_to_message(spec).HasField("lora")
+    override(spec, "lora.rank=4")
+    assert spec_to_message(spec).lora.rank == 4
+
+
 @pytest.mark.parametrize("setting", ["epochs", "=1", "tasks[3].data.max_rows=1", "tasks.b.name=c", "baselines.x.y=1"])
 def test_override_that_leads_nowhere_is_refused(setting: str) -> None:
     """A typing error must not be trained without the wish it stands for."""

@@ -111,6 +111,6 @@ def test_counts_of_a_frozen_backbone_are_those_of_the_heads(tiny_model: MultiTas
 
 
 def test_more_layers_than_there_are_are_refused_with_both_numbers(tiny_model: MultiTaskModel) -> None:
-    """The base model is known to the worker only, so this is found there, before training."""
+    """The server says so where it knows the base model; where it does not, this is found before training."""
     with pytest.raises(InvalidInputError, match=r"freeze\.layers is 9, but the base model has 2 layers"):
         apply_freezing(tiny_model, FreezeSpec(policy="layers", layers=9))

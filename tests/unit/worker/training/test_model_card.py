@@ -66,3 +66,12 @@ def test_card_without_baselines_tells_the_model_alone(tiny_model: MultiTaskModel
     assert "| this model |" in card
     assert "TF-IDF" not in card
     assert "majority" not in card
+
+
+def test_recipe_of_the_card_is_the_job_itself(tiny_model: MultiTaskModel) -> None:
+    """With its tasks: a recipe without them cannot be run."""
+    card = _card(tiny_model, {"model": _FIGURES})
+    shown = yaml.safe_load(card.split("```json")[1].split("```")[0])
+    assert None not in shown.values()
+    tasks = [{"name": task.name, "labels": task.labels, "data": {"train": "x.csv"}} for task in tiny_model.tasks]
+    assert parse_spec(shown) == parse_spec({"tasks": tasks})
