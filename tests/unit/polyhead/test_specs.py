@@ -127,6 +127,8 @@ def test_full_spec_names_every_field_of_the_wire() -> None:
         "checkpoint",
         "base",
         "distributed",
+        "gate",
+        "publish",
     ):
         kind = training_pb2.JobSpec.DESCRIPTOR.fields_by_name[name].message_type
         assert kind is not None
