@@ -9,11 +9,15 @@ from rich.table import Table
 
 
 def rates_table(plan: Mapping[str, Any]) -> Table:
-    """The learning rate of each part of the model, bottom first, and from when on it is trained."""
+    """The learning rate of each part of the model, bottom first, and from when on it is trained.
+
+    What is thawed late does not reach it: rates fall over the steps, which are not known before the data is read. The
+    report of the job has the peaks that were reached.
+    """
     title = f"learning rates for {plan.get('base_model', '?')}, {plan.get('layers', '?')} layers"
     table = Table(title=title, title_justify="left")
     table.add_column("part")
-    table.add_column("peak rate", justify="right")
+    table.add_column("rate before schedule", justify="right")
     table.add_column("trained")
     for row in plan.get("learning_rates", ()):
         is_trained = row.get("trained") != "never"

@@ -72,7 +72,7 @@ def fit(
 
     loop.run(on_stage, on_step, first_step)
     shape = {"epochs": loop.plan.epochs, "steps": loop.plan.steps}
-    return {**shape, **log.describe(), "cache": sources.describe(), **monitor.end()}
+    return {**shape, **log.describe(monitor.steps), "cache": sources.describe(), **monitor.end()}
 
 
 class _StageLog:
@@ -81,7 +81,7 @@ class _StageLog:
     def __init__(self, prepared: Prepared, groups: list[RateGroup], loop: TrainingLoop) -> None:
         self._groups = groups
         self._model = prepared.model
-        self._thawing = loop.thawing
+        self._thawing, self._optimization = loop.thawing, loop.optimization
         self._layers = num_layers(prepared.model.encoder)
         self._has_adapters = prepared.adapters is not None
         self._entered: list[dict[str, Any]] = []
@@ -96,14 +96,16 @@ class _StageLog:
             self._entered.append({**row, "trainable_parameters": trainable, "trainable_share": share})
         return name, share
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, steps: int) -> dict[str, Any]:
+        """After `steps` steps. `lr` of a rate group is its rate before the schedule, `peak_lr` the highest it had."""
         entered = {row["first_step"] for row in self._entered}
         missed = [stage.lowest for stage in self._thawing.stages if stage.first + 1 not in entered]  # stopped early
-        rates = [(group, self._thawing.thaw_of(group.depth)) for group in self._groups]
+        thaws = [self._thawing.thaw_of(group.depth) for group in self._groups]
+        rates = zip(self._groups, thaws, self._optimization.peak_rates(steps), strict=True)
         return {
             "learning_rates": [
-                {**group.describe(), "from_step": stage.first + 1}
-                for group, stage in rates
+                {**group.describe(), "peak_lr": peak, "from_step": stage.first + 1}
+                for group, stage, peak in rates
                 if stage is not None and stage.lowest not in missed
             ],
             "trainable_parameters": self._entered[-1]["trainable_parameters"],

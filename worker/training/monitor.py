@@ -80,6 +80,11 @@ class Monitor:
         """Rows that the steps so far had."""
         return self._rows
 
+    @property
+    def steps(self) -> int:
+        """How many are done."""
+        return self._step
+
     def begin(self) -> int:
         """Take up what an interrupted attempt left; the step to begin with: there are no more if it had ended."""
         if self._keeper is None:

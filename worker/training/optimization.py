@@ -46,8 +46,24 @@ class Optimization:
 
     def rates(self, step: int) -> list[float]:
         """The rate of each group in `step`."""
-        factor = rate_factor(step, self._steps, self._spec.optimizer.warmup)
+        factor = self._schedule_factor(step)
         return [group.lr * factor * self._thaw_factor(group, step) for group in self._groups]
+
+    def peak_rates(self, steps: int) -> list[float]:
+        """The highest rate that each group has in the first `steps` steps; 0 for one that is not thawed in them."""
+        factors: dict[int, float] = {}
+        peaks = []
+        for group in self._groups:
+            stage = self._thawing.thaw_of(group.depth)
+            first = steps if stage is None else stage.first
+            if first not in factors:
+                own = (self._schedule_factor(step) * self._thaw_factor(group, step) for step in range(first, steps))
+                factors[first] = max(own, default=0.0)
+            peaks.append(group.lr * factors[first])
+        return peaks
+
+    def _schedule_factor(self, step: int) -> float:
+        return rate_factor(step, self._steps, self._spec.optimizer.warmup)
 
     def _thaw_factor(self, group: RateGroup, step: int) -> float:
         stage = self._thawing.thaw_of(group.depth)

@@ -65,6 +65,9 @@ def test_gradual_job_trains_what_it_thawed_and_nothing_else(stack: Stack) -> Non
     thawed = {row["group"]: row["from_step"] for row in job.report["learning_rates"]}
     starts = [stage["first_step"] for stage in stages]
     assert thawed == {"head.mood": 1, "head.topic": 1, "layer.2": starts[1], "layer.1": starts[2]}
+    reached = {row["group"]: row["peak_lr"] / row["lr"] for row in job.report["learning_rates"]}
+    assert reached["head.mood"] == 1.0
+    assert 0 < reached["layer.1"] < reached["layer.2"] < 1
 
 
 def test_job_with_frozen_layers_computes_them_once_and_learns_the_same(stack: Stack) -> None:

@@ -23,6 +23,7 @@ def test_rates_table_has_a_line_for_each_part_and_no_rate_for_the_frozen() -> No
     """A rate beside `never` would look as if it mattered."""
     console = Console(width=100, record=True)
     console.print(rates_table(PLAN))
+    assert "rate before schedule" in console.export_text(clear=False)
     lines = {line.split()[1]: line for line in console.export_text().splitlines() if line.startswith("│")}
     assert "2.50e-05" in lines["layer.1"]
     assert "from epoch 2" in lines["layer.1"]

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from shared.base_model import load_base_model
-from shared.model import MultiTaskModel
+from shared.model import MultiTaskModel, Task
 from shared.model_files import build_model
 from shared.spec import JobSpec, parse_spec
 from tests.tiny_model import make_tiny_base
 from tests.tiny_rows import TASKS, make_corpus, make_rows
+from worker.data.loading import load_tasks
 from worker.training.corpus import Corpus
 from worker.training.freezing import apply_freezing
 from worker.training.loop import StepDone, TrainingLoop
@@ -22,6 +24,7 @@ from worker.training.rates import rate_groups
 from worker.training.thawing import TrainingStage
 from worker.training.vectors import encode_batch
 
+ROOT = Path(__file__).parents[4]
 CPU = Compute(torch.device("cpu"), "float32")
 #: Names begin with these, from the top down; the tiny model has three layers.
 PARTS = ("heads.", *(f"encoder.encoder.layer.{layer}." for layer in (2, 1, 0)), "encoder.embeddings.")
@@ -90,6 +93,41 @@ def test_gradual_unfreezing_trains_one_more_part_in_each_stage_and_leaves_the_ot
     assert [(stage.first, stage.lowest) for stage in run.stages] == [(0, 4), (6, 3), (12, 2), (18, 1), (24, 0)]
     for stage in range(5):
         assert run.changed_in(stage) == _named(run, PARTS[: stage + 1])
+
+
+def test_peak_rates_are_the_highest_that_were_applied(base: Path, corpus: Corpus) -> None:
+    """What the report says a group was trained with: after warm-up, decay and thaw, and of the steps that were done."""
+    torch.manual_seed(0)
+    model = build_model(load_base_model(str(base)), TASKS)
+    spec = _spec({"by": "step", "every": 5, "warmup": 0.5}, epochs=5)
+    apply_freezing(model, spec.freeze)
+    groups = rate_groups(model, spec)
+    loop = TrainingLoop(model, corpus, groups, spec, CPU)
+    highest = [0.0] * len(groups)
+
+    def on_step(done: StepDone) -> None:
+        for number, (group, own) in enumerate(zip(groups, loop.optimization.optimizer.param_groups, strict=True)):
+            if group.depth >= loop.thawing.at(done.step).lowest:
+                highest[number] = max(highest[number], own["lr"])
+        assert loop.optimization.peak_rates(done.step + 1) == pytest.approx(highest)
+
+    loop.run(lambda stage: lambda batch: encode_batch(model, corpus, CPU, batch), on_step)
+    shares = {group.depth: peak / group.lr for group, peak in zip(groups, highest, strict=True)}
+    assert shares[0] < shares[1] < shares[2] < shares[3] < shares[4] == 1.0
+
+
+def test_gradual_recipe_trains_every_layer_at_half_its_rate_or_more(tmp_path: Path) -> None:
+    """What is thawed when the rates have fallen towards zero is trained in name only."""
+    spec = parse_spec(yaml.safe_load((ROOT / "recipes/gradual.yaml").read_text()))
+    folder = make_tiny_base(tmp_path, layers=6)
+    rows = [task.train for task in load_tasks(spec.tasks, spec.split, [ROOT / "data"])]
+    model = build_model(load_base_model(str(folder)), [Task(t.name, t.labels) for t in spec.tasks])
+    groups = rate_groups(model, spec)
+    loop = TrainingLoop(model, make_corpus(folder, rows), groups, spec, CPU)
+    assert loop.thawing.not_reached == []
+    assert loop.thawing.stages[-1].first <= loop.plan.steps / 2
+    peaks = loop.optimization.peak_rates(loop.plan.steps)
+    assert all(peak >= group.lr / 2 for group, peak in zip(groups, peaks, strict=True))
 
 
 def test_gradual_unfreezing_with_top_layers_and_a_frozen_head_starts_there(base: Path, corpus: Corpus) -> None:
