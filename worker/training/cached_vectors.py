@@ -21,6 +21,7 @@ from shared.model import MultiTaskModel, mean_pool
 from shared.plan import depth_name
 from worker.training.corpus import Corpus, Indices
 from worker.training.halves import Halves
+from worker.training.kept_vectors import KeptVectors, vectors_key
 from worker.training.precision import Compute
 from worker.training.row_cache import RowCache
 from worker.training.vectors import batches_by_length, encode_batch, padded
@@ -38,6 +39,8 @@ class CachedVectors(ABC):
         self._corpus = corpus
         self._name = name
         self._hits = self._misses = 0
+        #: `fill` has nothing left to do.
+        self.is_filled = False
 
     @abstractmethod
     def _frozen(self, batch: Indices) -> Tensor:
@@ -58,6 +61,7 @@ class CachedVectors(ABC):
             for batch in batches_by_length(self._corpus, self._cache.rows):
                 self._cache.put(batch, self._frozen(batch))
                 on_rows(len(batch))
+        self.is_filled = True
 
     def __call__(self, batch: Indices) -> Tensor:
         kept = self._cache.holds(batch)
@@ -89,11 +93,31 @@ class CachedVectors(ABC):
 class SentenceVectors(CachedVectors):
     """For a frozen encoder: the vectors themselves, in float32."""
 
-    def __init__(self, model: MultiTaskModel, corpus: Corpus, compute: Compute, budget_bytes: int) -> None:
-        ones = np.ones(len(corpus), dtype=np.int64)
-        cache = RowCache(ones, model.hidden_size, torch.float32, budget_bytes, compute.device)
+    def __init__(
+        self, model: MultiTaskModel, corpus: Corpus, compute: Compute, budget_bytes: int, kept: KeptVectors
+    ) -> None:
+        """Those that `kept` has of this encoder are taken over; those that are computed stay there after `release`."""
+        self._kept, self._key = kept, vectors_key(model, corpus, compute, budget_bytes)
+        cache = kept.find(self._key)
+        self._is_taken_over = cache is not None
+        if cache is None:
+            kept.drop()
+            ones = np.ones(len(corpus), dtype=np.int64)
+            cache = RowCache(ones, model.hidden_size, torch.float32, budget_bytes, compute.device)
         super().__init__(cache, corpus, "sentence vectors")
         self._model, self._compute = model, compute
+        self.is_filled = self._is_taken_over
+
+    def fill(self, on_rows: Callable[[int], None]) -> None:
+        super().fill(on_rows)
+        self._kept.keep(self._key, self._cache)
+
+    def release(self) -> None:
+        """The memory is that of worker.training.kept_vectors."""
+
+    def describe(self) -> dict[str, Any]:
+        """And whether an earlier trial of the search had computed them."""
+        return super().describe() | ({"from_earlier_trial": True} if self._is_taken_over else {})
 
     def _frozen(self, batch: Indices) -> Tensor:
         return encode_batch(self._model, self._corpus, self._compute, batch).unsqueeze(1)

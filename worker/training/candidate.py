@@ -81,6 +81,7 @@ class Candidate:
         Raises:
             TrainingError: if that changes what the model answers.
         """
+        self.prepared.kept.drop()
         adapters = self.prepared.adapters
         if adapters is not None:
             moved = adapters.merge(self.prepared.model, self.prepared.corpora.validation, self.compute)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from shared.model import MultiTaskModel
 from shared.spec import JobSpec
@@ -25,7 +26,7 @@ def fingerprint(
     return {
         "spec": _hash(spec.model_dump(mode="json")),
         "data": _hash({task: dict(files) for task, files in data_sha256.items()}),
-        "starting weights": _hash_weights(model),
+        "starting weights": hash_weights(model),
         "code version": code_version(),
         "torch": torch.__version__,
         "device": _describe(compute.device),
@@ -50,9 +51,10 @@ def _hash(body: Any) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _hash_weights(model: MultiTaskModel) -> str:
+def hash_weights(module: nn.Module) -> str:
+    """SHA-256 over the names and bytes of all weights of `module`, in their order."""
     total = hashlib.sha256()
-    for name, value in model.state_dict().items():
+    for name, value in module.state_dict().items():
         total.update(name.encode())
         total.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return total.hexdigest()

@@ -50,7 +50,7 @@ def fit(
     log = _StageLog(prepared, groups, loop)
     monitor = Monitor(prepared, groups, loop, following(ranks, spec), compute, progress, keeper, {"stages": log})
     first_step = share_start(ranks, monitor.begin(), groups, loop.optimization.optimizer)
-    sources = StageSources(prepared.model, corpus, compute, spec.cache.mib)
+    sources = StageSources(prepared.model, corpus, compute, spec.cache.mib, prepared.kept)
 
     def on_stage(stage: TrainingStage) -> VectorSource:
         draws = loop.plan.num_rows * (stage.end - stage.first) / loop.plan.steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from worker.data.loading import load_tasks
 from worker.training.class_weights import class_weights
 from worker.training.corpus import Corpora, tokenize
 from worker.training.freezing import apply_freezing
+from worker.training.kept_vectors import KeptVectors
 from worker.training.lora import Adapters, add_adapters
 from worker.training.parent import Parent
 from worker.training.precision import Compute
@@ -39,6 +40,8 @@ class Prepared:
     class_weights: Sequence[Sequence[float]] = ()
     #: Inside the model until they are merged; None where the spec asks for none.
     adapters: Adapters | None = None
+    #: The same for all that one Preparation prepares.
+    kept: KeptVectors = field(default_factory=KeptVectors)
 
 
 def read_data(
@@ -60,7 +63,7 @@ def read_data(
 
 
 class Preparation:
-    """Prepares models one after another, all for the same rows, which are tokenized once."""
+    """Prepares models one after another, all for the same rows: tokens, and vectors of a frozen encoder, are kept."""
 
     def __init__(
         self, base_model: str, data: Sequence[TaskData], progress: ProgressReporter, parent: Parent | None = None
@@ -71,6 +74,7 @@ class Preparation:
         self._data = data
         self._progress = progress
         self._tokenized: tuple[int, Corpora] | None = None
+        self._kept = KeptVectors()
 
     def prepare(self, spec: JobSpec, compute: Compute) -> Prepared:
         """Load the base model or the parent; draw heads from the seed, or take over the parent's.
@@ -93,11 +97,12 @@ class Preparation:
         adapters = add_adapters(model, spec.lora) if spec.lora else None
         rows = [own.train for own in self._data]
         weights = [class_weights(t.class_weights, t.labels, own) for t, own in zip(spec.tasks, rows, strict=True)]
-        return Prepared(base, model, self._tokenize(base, window), weights, adapters)
+        return Prepared(base, model, self._tokenize(base, window), weights, adapters, self._kept)
 
     def _tokenize(self, base: BaseModel, window: int) -> Corpora:
         if self._tokenized is not None and self._tokenized[0] == window:
             return self._tokenized[1]
+        self._kept.drop()  # they are of the rows as they were cut before
         tokenizer = base.tokenizer_files["tokenizer.json"]
         # Held-out rows are cut where the server cuts, so that their figures are those of the served model.
         serving = TextEncoder(tokenizer, base.max_tokens)

@@ -11,6 +11,7 @@ from shared.errors import BaseModelError
 from shared.model import MultiTaskModel
 from worker.training.cached_vectors import MIB, CachedVectors, HiddenStates, SentenceVectors
 from worker.training.corpus import Corpus
+from worker.training.kept_vectors import KeptVectors
 from worker.training.layers import depth_by_parameter, num_layers
 from worker.training.precision import Compute
 from worker.training.progress import ProgressReporter
@@ -21,9 +22,13 @@ from worker.training.vectors import VectorSource, encode_batch
 class StageSources:
     """Enter the stages in order; one has kept outputs at a time."""
 
-    def __init__(self, model: MultiTaskModel, corpus: Corpus, compute: Compute, budget_mib: int) -> None:
+    def __init__(
+        self, model: MultiTaskModel, corpus: Corpus, compute: Compute, budget_mib: int, kept: KeptVectors
+    ) -> None:
+        """`kept`: sentence vectors of earlier trainings, which are within the budget too."""
         self._model, self._corpus, self._compute = model, corpus, compute
         self._budget_bytes = budget_mib * MIB
+        self._kept = kept
         self._cached: CachedVectors | None = None
         self._told: list[dict[str, Any]] = []
 
@@ -40,9 +45,10 @@ class StageSources:
             return lambda batch: encode_batch(self._model, self._corpus, self._compute, batch)
         self._cached = cached
         self._told.append({"first_step": stage.first + 1})
-        progress.start("encoding", steps=cached.num_rows, num_examples=cached.num_rows)
-        self._model.eval()
-        cached.fill(lambda rows: progress.advance(rows, examples=rows))
+        if not cached.is_filled:
+            progress.start("encoding", steps=cached.num_rows, num_examples=cached.num_rows)
+            self._model.eval()
+            cached.fill(lambda rows: progress.advance(rows, examples=rows))
         return cached
 
     def describe(self) -> list[dict[str, Any]]:
@@ -59,9 +65,10 @@ class StageSources:
         if not self._budget_bytes:
             return None, "cache.mib is 0"
         if not trained:
-            return SentenceVectors(self._model, self._corpus, self._compute, self._budget_bytes), ""
+            return SentenceVectors(self._model, self._corpus, self._compute, self._budget_bytes, self._kept), ""
         if draws <= len(self._corpus):
             return None, "no row is drawn twice while these layers are frozen"
+        self._kept.drop()  # the budget is for one of both
         try:
             args = (self._model, self._corpus, self._compute, frozen_layers, self._budget_bytes)
             return HiddenStates(*args), ""

@@ -15,6 +15,7 @@ from shared.store.artifacts import ArtifactReader
 from tests.integration.training.conftest import Bench
 from worker.training.protocol import Progress, Result, TrainerInput
 from worker.training.search.records import trials_log
+from worker.training.vectors import encode_batch
 
 RATES = {"low": 1e-4, "high": 3e-2, "log": True}
 SEARCH: dict[str, Any] = {
@@ -81,6 +82,25 @@ def test_search_tells_its_trials_in_progress(searched: Result, told: list[Progre
 def test_search_reads_and_tokenizes_once(told: list[Progress], searched: Result) -> None:
     """All trials share the rows."""
     assert sum(event.stage == "reading data" and event.step == 0 for event in told) == 1
+
+
+def test_search_over_a_frozen_encoder_encodes_the_training_rows_once(
+    shared_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three trials and a retraining of the best one: what is frozen is the same in all of them."""
+    rows: list[int] = []
+
+    def counting(model: Any, corpus: Any, compute: Any, batch: Any) -> torch.Tensor:
+        rows.append(len(batch))
+        return encode_batch(model, corpus, compute, batch)
+
+    monkeypatch.setattr("worker.training.cached_vectors.encode_batch", counting)
+    parameters = {"optimizer.head_lr": {"choices": [1e-3, 1e-2, 3e-2]}}
+    search = {"sampler": "grid", "parameters": parameters, "then": "retrain"}
+    result = shared_bench.train(freeze={"policy": "backbone"}, search=search, baselines=False)
+    assert len(result.report["search"]["trials"]) == 3
+    assert sum(rows) == sum(data["rows"]["train"] for data in result.report["data"].values())
+    assert [use.get("from_earlier_trial") for use in result.report["cache"]] == [True]
 
 
 def test_search_to_report_saves_no_artifact(shared_bench: Bench) -> None:

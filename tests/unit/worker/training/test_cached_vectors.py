@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,13 +17,17 @@ from shared.model_files import build_model
 from shared.spec import FreezeSpec, parse_spec
 from tests.tiny_model import Architecture, make_tiny_base, make_tiny_encoder
 from tests.tiny_rows import TASKS, make_corpus, make_rows
-from worker.training.cached_vectors import HiddenStates, SentenceVectors
-from worker.training.corpus import Corpus
+from worker.training.cached_vectors import MIB, HiddenStates, SentenceVectors
+from worker.training.corpus import Corpus, Indices
 from worker.training.freezing import apply_freezing, enter_train_mode
 from worker.training.halves import Halves
+from worker.training.kept_vectors import KeptVectors, vectors_key
 from worker.training.loop import StepDone, TrainingLoop
 from worker.training.precision import Compute
+from worker.training.progress import ProgressReporter
 from worker.training.rates import rate_groups
+from worker.training.sources import StageSources
+from worker.training.thawing import TrainingStage
 from worker.training.vectors import VectorSource, batches_by_length, encode_batch, padded
 
 CPU = Compute(torch.device("cpu"), "float32")
@@ -144,12 +149,80 @@ def test_sentence_vectors_of_a_frozen_encoder_keep_to_the_budget(
     """One vector a row; those that do not fit are computed."""
     model = _model(bases["bert"], LAYERS)
     model.encoder.requires_grad_(False)
-    cached = SentenceVectors(model, corpus, CPU, int(len(corpus) * WIDTH * 4 * share))
+    cached = SentenceVectors(model, corpus, CPU, int(len(corpus) * WIDTH * 4 * share), KeptVectors())
     model.eval()
     cached.fill(lambda rows: None)
     assert cached.num_rows == len(corpus) * share
     batch = np.arange(len(corpus))[::-1].copy()
     torch.testing.assert_close(cached(batch), encode_batch(model, corpus, CPU, batch), rtol=0, atol=1e-5)
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of each batch that sentence vectors are computed for from now on."""
+    rows: list[int] = []
+
+    def counting(model: MultiTaskModel, corpus: Corpus, compute: Compute, batch: Indices) -> torch.Tensor:
+        rows.append(len(batch))
+        return encode_batch(model, corpus, compute, batch)
+
+    monkeypatch.setattr("worker.training.cached_vectors.encode_batch", counting)
+    return rows
+
+
+def test_sentence_vectors_of_the_same_encoder_and_rows_are_taken_over(
+    bases: dict[str, Path], corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next trial of a search has a model of its own with the same frozen encoder: nothing is computed again."""
+    kept, rows = KeptVectors(), _counted(monkeypatch)
+    batch = np.arange(len(corpus))
+    found = []
+    for _ in range(3):
+        model = _model(bases["bert"], LAYERS).eval()
+        cached = SentenceVectors(model, corpus, CPU, PLENTY, kept)
+        if not cached.is_filled:
+            cached.fill(lambda rows: None)
+        found.append(cached(batch))
+        cached.release()
+    assert sum(rows) == len(corpus)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+    assert cached.describe()["from_earlier_trial"]
+    kept.drop()
+    assert not SentenceVectors(model, corpus, CPU, PLENTY, kept).is_filled
+
+
+@pytest.mark.parametrize("changed", ["weights", "rows", "precision", "budget"])
+def test_sentence_vectors_of_anything_else_are_computed_anew(
+    bases: dict[str, Path], corpus: Corpus, changed: str
+) -> None:
+    """Vectors of another encoder, window or precision would be wrong without anybody noticing."""
+    kept = KeptVectors()
+    model = _model(bases["bert"], LAYERS).eval()
+    SentenceVectors(model, corpus, CPU, PLENTY, kept).fill(lambda rows: None)
+    assert kept.find(vectors_key(model, corpus, CPU, PLENTY)) is not None
+    if changed == "weights":
+        with torch.no_grad():
+            next(model.encoder.parameters()).view(-1)[0] += 1e-3
+    rows = replace(corpus) if changed == "rows" else corpus
+    compute = replace(CPU, precision="bfloat16") if changed == "precision" else CPU
+    budget = PLENTY - 1 if changed == "budget" else PLENTY
+    assert not SentenceVectors(model, rows, compute, budget, kept).is_filled
+    assert kept.find(vectors_key(model, corpus, CPU, PLENTY)) is None, "the budget is for one block"
+
+
+def test_hidden_states_take_the_budget_from_kept_sentence_vectors(bases: dict[str, Path], corpus: Corpus) -> None:
+    """Trials with different freezing must not add up to more memory than was allowed."""
+    kept, progress = KeptVectors(), ProgressReporter(lambda _: None)
+    key = []
+    for lowest, draws in ((LAYERS + 1, 1), (LAYERS, 10 * len(corpus))):
+        model = _model(bases["bert"], LAYERS - 1)
+        model.encoder.requires_grad_(False)
+        key.append(vectors_key(model, corpus, CPU, 64 * MIB))
+        if lowest == LAYERS:
+            apply_freezing(model, FreezeSpec(policy="layers", layers=LAYERS - 1))
+        StageSources(model, corpus, CPU, 64, kept).enter(TrainingStage(0, 10, lowest), draws, progress)
+        assert (kept.find(key[0]) is not None) == (lowest > LAYERS)
+    assert key[0] == key[1]
 
 
 def test_hidden_states_of_an_encoder_that_does_more_than_its_layers_are_refused(

@@ -23,6 +23,7 @@ from tests.tiny_rows import TASKS, make_corpus, make_rows
 from worker.training.cached_vectors import SentenceVectors
 from worker.training.corpus import Corpus
 from worker.training.freezing import apply_freezing
+from worker.training.kept_vectors import KeptVectors
 from worker.training.loop import StepDone, TrainingLoop
 from worker.training.precision import Compute
 from worker.training.rates import rate_groups
@@ -125,7 +126,7 @@ def test_loop_with_cached_vectors_equals_one_that_computes_them_anew(tiny_base: 
     spec = _spec(freeze="backbone", epochs=5)
     naive, cached = _model(tiny_base, spec), _model(tiny_base, spec)
     _train(naive, corpus, spec)
-    kept = SentenceVectors(cached, corpus, CPU, budget_bytes=2**20)
+    kept = SentenceVectors(cached, corpus, CPU, budget_bytes=2**20, kept=KeptVectors())
     cached.eval()
     kept.fill(lambda rows: None)
     _train(cached, corpus, spec, vectors=kept)
