@@ -111,7 +111,13 @@ def _guess_format(source: File) -> str:
 def _missing_column(name: str, column: str, there: list[str]) -> DataError:
     # A header is whatever the file has: nothing in it may move the cursor of the terminal that shows the message.
     columns = ", ".join(cell if cell.isprintable() else repr(cell) for cell in there)
-    return DataError(f"{name}: there is no column {column!r}; the columns are: {columns}")
+    other = next((mark for mark in ";|\t" if len(there) == 1 and column in map(str.strip, there[0].split(mark))), None)
+    hint = (
+        f"; its cells seem to be separated by {other!r}: write it with commas, or with tabs and format tsv"
+        if other
+        else ""
+    )
+    return DataError(f"{name}: there is no column {column!r}; the columns are: {columns}{hint}")
 
 
 def _delimited_rows(text: str, name: str, layout: Layout, delimiter: str) -> Iterator[RawRow]:

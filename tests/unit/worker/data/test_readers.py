@@ -73,6 +73,14 @@ def test_read_csv_unknown_column_names_file_and_columns(write: WriteSource) -> N
         read_table(write("a.csv", "Content,Label\none,1\n"), Layout())
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_read_csv_with_another_separator_says_so(write: WriteSource, mark: str) -> None:
+    """What a spreadsheet in many languages writes; the list of columns alone looks as if all were there."""
+    with pytest.raises(DataError, match="separated by ") as caught:
+        read_table(write("a.csv", f"text{mark}label\nhello{mark}x\n"), Layout())
+    assert repr(mark) in str(caught.value)
+
+
 def test_read_csv_column_twice_is_refused(write: WriteSource) -> None:
     """Taking either of two columns would be a guess."""
     with pytest.raises(DataError, match="2 columns named 'text'"):
