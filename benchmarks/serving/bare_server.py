@@ -1,7 +1,7 @@
 """`python -m benchmarks.serving.bare_server`: the least that grpc.aio needs to answer Predict with the same engine.
 
 One call at a time through an executor: no queue, limits, versions, ids, metrics or errors. What a call costs here
-beyond the forward pass is the transport's, and nobody's to save.
+beyond the forward pass, grpc.aio, tokenizer and executor cost together, whatever stands around them.
 """
 
 from __future__ import annotations
