@@ -53,7 +53,7 @@ def traced_pool(model: MultiTaskModel, device: torch.device, dtype: torch.dtype)
 
 
 def _call(function: Callable[..., Tensor], ids_BT: Tensor, mask_BT: Tensor, values: tuple[Tensor, ...]) -> Tensor:
-    """As traced, without TorchScript's own optimizing, which slows the first calls and speeds up none."""
+    """As traced: TorchScript's own optimizing would profile the first calls of each shape."""
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         return function(ids_BT, mask_BT, *values)
 
