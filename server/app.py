@@ -27,6 +27,7 @@ from server.jobs.base_shape import BaseShapes
 from server.jobs.book import JobBook
 from server.metrics.endpoint import MetricsEndpoint
 from server.metrics.metrics import Metrics
+from server.models.idle_thread import IdleThread
 from server.models.loader import Loader
 from server.models.manager import ModelManager
 from server.rpc import health as health_names
@@ -56,6 +57,8 @@ NUM_BLOCKING_THREADS = 4
 
 #: The last part of the drain time: whatever still runs then is cancelled, and its cancellation must reach the client.
 CANCELLATION_S = 0.5
+#: Seconds that a model's loading may wait for a core that nothing else wants. With both cores busy it takes 6 to 8.
+LOADING_PATIENCE_S = 15.0
 #: Seconds that the compute workers get to end when no call waits for them any more.
 COMPUTE_END_S = 5.0
 
@@ -70,6 +73,7 @@ class Application:
         self._store = open_store(settings.store_url)
         self._blocking = ThreadPoolExecutor(NUM_BLOCKING_THREADS, "blocking")
         self._loading = ThreadPoolExecutor(1, "loading")
+        self._idle = IdleThread(LOADING_PATIENCE_S)
         self._tokenizing = ThreadPoolExecutor(1, "tokenizing")
         self._health = Health()
         self._metrics = Metrics()
@@ -117,6 +121,7 @@ class Application:
             await asyncio.to_thread(self._endpoint.close_blocking)
         for executor in (self._blocking, self._loading, self._tokenizing):
             executor.shutdown(wait=False, cancel_futures=True)
+        self._idle.close()
         log.info("stopped")
 
     async def _drain(self) -> None:
@@ -156,7 +161,7 @@ class Application:
             lambda error: loop.call_soon_threadsafe(self._on_compute_death, error),
         )
         self._metrics.watch_queue(self._scheduler, lambda: self._compute.num_alive)
-        loader = Loader(self._store, self._device, settings.server_precision)
+        loader = Loader(self._store, self._device, settings.server_precision, self._idle)
         self._models = ModelManager(
             self._store, loader, self._loading, settings.server_poll_s, self._on_serving, self._metrics.models
         )

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from shared.base_model import BaseModel
 from shared.errors import CorruptArtifactError
+from shared.heavy import Runner, call_here
 from shared.model import MultiTaskModel, Task, drop_pooler
 from shared.store.artifacts import ArtifactReader, TaskEntry
+from shared.tensor_file import metadata, tensors
 from shared.text import TextEncoder
 
 ENCODER_FILE = "model.safetensors"
@@ -75,8 +76,15 @@ def task_entries(model: MultiTaskModel) -> tuple[TaskEntry, ...]:
     )
 
 
-def load_model(artifact: ArtifactReader) -> LoadedModel:
+def load_model(
+    artifact: ArtifactReader,
+    make_text: Callable[[bytes, int], TextEncoder] = TextEncoder,
+    run_heavy: Runner = call_here,
+) -> LoadedModel:
     """Rebuild a model from a verified artifact, in float32 on the CPU, in eval mode.
+
+    `make_text` turns tokenizer.json and the window into a text encoder, perhaps one that it has already. `run_heavy`
+    runs what takes long and hardly any of the interpreter's lock, perhaps in another thread.
 
     Raises:
         CorruptArtifactError: if files, labels and widths do not fit together.
@@ -89,18 +97,18 @@ def load_model(artifact: ArtifactReader) -> LoadedModel:
     with no_init_weights():  # every parameter is overwritten below: drawing random ones first would cost more than that
         encoder = _build_encoder(config)
         model = MultiTaskModel(encoder, _hidden_size(encoder), int(config.get("pad_token_id") or 0), tasks)
-    _load_into(encoder, _tensors(artifact.read(ENCODER_FILE), ENCODER_FILE), ENCODER_FILE)
+    _load_into(encoder, run_heavy(lambda: tensors(artifact.read(ENCODER_FILE), ENCODER_FILE)), ENCODER_FILE)
     heads_body = artifact.read(HEADS_FILE)
-    tensors = _tensors(heads_body, HEADS_FILE)
+    of_heads = tensors(heads_body, HEADS_FILE)
     expected = {f"{task.name}.{part}" for task in tasks for part in ("weight", "bias")}
-    if set(tensors) != expected:
-        raise CorruptArtifactError(f"{HEADS_FILE} holds {sorted(tensors)}; the tasks need {sorted(expected)}")
+    if set(of_heads) != expected:
+        raise CorruptArtifactError(f"{HEADS_FILE} holds {sorted(of_heads)}; the tasks need {sorted(expected)}")
     for task, head in zip(tasks, model.heads, strict=True):
-        _load_into(head, {part: tensors[f"{task.name}.{part}"] for part in ("weight", "bias")}, f"head {task.name}")
+        _load_into(head, {part: of_heads[f"{task.name}.{part}"] for part in ("weight", "bias")}, f"head {task.name}")
     _check_labels(heads_body, tasks)
     if manifest.dimensions != model.hidden_size:
         raise CorruptArtifactError(f"the manifest says {manifest.dimensions} dimensions, config {model.hidden_size}")
-    text = TextEncoder(artifact.read("tokenizer.json"), manifest.max_tokens)
+    text = make_text(artifact.read("tokenizer.json"), manifest.max_tokens)
     rows = int(encoder.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
     if text.num_ids > rows:
         raise CorruptArtifactError(f"tokenizer.json gives ids up to {text.num_ids - 1}, the encoder knows {rows}")
@@ -124,34 +132,21 @@ def _build_encoder(config: dict[str, Any]) -> nn.Module:
     return encoder  # type: ignore[no-any-return]
 
 
-def _load_into(module: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
+def _load_into(module: nn.Module, state: dict[str, Tensor], what: str) -> None:
     try:
-        module.load_state_dict(tensors, strict=True)
+        module.load_state_dict(state, strict=True)
     except RuntimeError as error:
         raise CorruptArtifactError(f"{what} does not fit the model: {error}") from None
 
 
 def _check_labels(heads_body: bytes, tasks: Sequence[Task]) -> None:
-    # A safetensors file begins with the length of its JSON header, 8 bytes little-endian; `load` has parsed it already.
-    header = json.loads(heads_body[8 : 8 + int.from_bytes(heads_body[:8], "little")])
-    recorded = json.loads(header.get("__metadata__", {}).get(_LABELS_KEY, "{}"))
+    recorded = json.loads(metadata(heads_body).get(_LABELS_KEY, "{}"))
     for task in tasks:
         if recorded.get(task.name) != list(task.labels):
             raise CorruptArtifactError(
                 f"the manifest has labels {list(task.labels)} for task {task.name}, "
                 f"{HEADS_FILE} was written for {recorded.get(task.name)}"
             )
-
-
-def _tensors(body: bytes, name: str) -> dict[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = load(body)
-    except SafetensorError as error:
-        raise CorruptArtifactError(f"{name} is not a safetensors file: {error}") from None
-    for key, tensor in tensors.items():
-        if not bool(tensor.isfinite().all()):
-            raise CorruptArtifactError(f"{name}: {key} has values that are not finite numbers")
-    return tensors
 
 
 def _save(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:

@@ -5,11 +5,10 @@ A window is from the release's appending, before any byte is loaded, to the old 
 
 from __future__ import annotations
 
-import json
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +30,30 @@ PEAK_SECONDS = 6
 MAX_WAIT_S = 60.0
 
 
+class _Freed:
+    """How many models the server has said to be freed. Reads each line of its log once: the cores are the server's."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log.open()
+        self._line = ""
+        self._times = 0
+
+    def wait_for(self, times: int) -> None:
+        deadline_s = time.monotonic() + MAX_WAIT_S
+        while self._count() < times:
+            if time.monotonic() > deadline_s:
+                raise RuntimeError(f"after {MAX_WAIT_S:g} s {self._times} of {times} models are freed")
+            time.sleep(0.05)
+
+    def _count(self) -> int:
+        while piece := self._log.readline():
+            self._line += piece
+            if piece.endswith("\n"):
+                self._times += '"model freed"' in self._line
+                self._line = ""
+        return self._times
+
+
 def swaps(releases: int, pause_s: float) -> list[Figure]:
     """`releases` in a row, each `pause_s` after the one before, or when its old model is freed, if that is later."""
     print(f"swap-p99-ratio: {releases} releases ...", flush=True)
@@ -38,7 +61,8 @@ def swaps(releases: int, pause_s: float) -> list[Figure]:
     with published() as store, serving(store, SERVER_LOG_LEVEL="INFO") as server:
         publish(store, resolve_base_model(DEFAULT_BASE_MODEL), seed=2)
         golden = {version: _golden(store, version, sentences) for version in (1, 2)}
-        _wait_for_freed(server, 1)
+        freed = _Freed(server.log)
+        freed.wait_for(1)
         load_per_s = LOAD * _peak(server, sentences)
         client = open_loop.start(server.target, load_per_s, 10 + releases * pause_s, sentences)
         time.sleep(5)
@@ -46,7 +70,7 @@ def swaps(releases: int, pause_s: float) -> list[Figure]:
         for number in range(releases):
             began_s = time.monotonic()
             release(store, 1 + number % 2)
-            _wait_for_freed(server, number + 2)
+            freed.wait_for(number + 2)
             windows.append((began_s, time.monotonic()))
             resident_mib.append(server.resident_mib())
             time.sleep(max(0.0, began_s + pause_s - time.monotonic()))
@@ -84,25 +108,6 @@ def _is_golden(answer: open_loop.Answer, golden: dict[int, list[np.ndarray]]) ->
 def _peak(server: ServerProcess, sentences: Sequence[str]) -> float:
     loads = [h2load.Load(inference_pb2.PredictRequest(sentences=[text]), 2) for text in sentences]
     return sum(h2load.run(server.target, PREDICT, loads, PEAK_SECONDS).answered) / PEAK_SECONDS
-
-
-def _wait_for_freed(server: ServerProcess, times: int) -> None:
-    """Until the server has said so many times that a model is freed."""
-    deadline_s = time.monotonic() + MAX_WAIT_S
-    while sum(event == "model freed" for event, _ in _events(server)) < times:
-        if time.monotonic() > deadline_s:
-            raise RuntimeError(f"no model was freed within {MAX_WAIT_S:g} s:\n{server.log.read_text()[-2000:]}")
-        time.sleep(0.05)
-
-
-def _events(server: ServerProcess) -> list[tuple[str, float]]:
-    """What the server logged, with the time since the epoch."""
-    events = []
-    for line in server.log.read_text().splitlines():
-        if line.startswith("{") and line.endswith("}"):
-            body = json.loads(line)
-            events.append((body["event"], datetime.fromisoformat(body["timestamp"]).timestamp()))
-    return events
 
 
 def _by_window(

@@ -1,12 +1,14 @@
 """From a version record to a snapshot that is proven to work: hashes, shapes, labels, probe outputs, warm-up.
 
-Blocking and slow (a second or so): it runs in one thread of its own, at the priority of the rest (docs/decisions/0012).
-Raises instead of returning anything doubtful. Models that are still in memory are shared, not loaded twice.
+Blocking and slow (half a second or so): it runs in one thread of its own, whose heavy parts run at low priority.
+Raises instead of returning anything doubtful. Models that are still in memory are shared, not loaded twice; so are
+tokenizers, which most versions have in common, since reading one holds the interpreter's lock for 20 ms.
 """
 
 from __future__ import annotations
 
 import weakref
+from functools import partial
 
 import numpy as np
 import structlog
@@ -14,10 +16,12 @@ import torch
 
 from server.engines.engine import Columns, Engine
 from server.engines.torch_engine import TorchEngine
+from server.models.idle_thread import IdleThread
 from server.models.snapshot import ServableModel, Snapshot
+from shared.heavy import Runner, call_here
 from shared.model_files import load_model
 from shared.probes import check_probes
-from shared.store.artifacts import ArtifactReader, Manifest
+from shared.store.artifacts import ArtifactReader, Manifest, sha256
 from shared.store.folder import FolderStore
 from shared.store.versions import VersionRecord
 from shared.text import TextEncoder
@@ -26,17 +30,22 @@ log = structlog.get_logger(__name__)
 
 #: Batch shapes run once before a model serves, so that the first callers do not pay for kernel selection; the model's
 #: window is run too, since a window wider than the positions would fail only there.
-WARM_UP_LENGTHS = (8, 32, 128)
+WARM_UP_LENGTHS = (8, 32)
 
 
 class Loader:
     """Loads versions for one device and precision. Used by one thread."""
 
-    def __init__(self, store: FolderStore, device: torch.device, precision: str) -> None:
+    def __init__(
+        self, store: FolderStore, device: torch.device, precision: str, idle: IdleThread | None = None
+    ) -> None:
+        """Heavy parts run in the idle thread if one is given."""
         self._store = store
         self._device = device
         self._precision = precision
+        self._idle = idle
         self._in_memory: weakref.WeakValueDictionary[tuple[str, str], ServableModel] = weakref.WeakValueDictionary()
+        self._texts: weakref.WeakValueDictionary[tuple[str, int], TextEncoder] = weakref.WeakValueDictionary()
 
     def load_blocking(self, version: int, record: VersionRecord) -> Snapshot:
         """
@@ -58,19 +67,30 @@ class Loader:
 
     def _load(self, artifact: ArtifactReader) -> ServableModel:
         torch.set_num_threads(1)
-        loaded = load_model(artifact)
+        run_heavy: Runner = call_here
+        if self._idle is not None:
+            self._idle.start()
+            run_heavy = self._idle.run
+        loaded = load_model(artifact, self._text, run_heavy)
         manifest = artifact.manifest
         columns = Columns.of(manifest.tasks)
         engine = TorchEngine(loaded.model, self._device, self._precision)
-        _check(engine, loaded.text, manifest, columns)
-        _warm_up(engine, loaded.text)
+        _check(engine, loaded.text, manifest, columns, run_heavy)
+        _warm_up(engine, loaded.text, run_heavy)
         return ServableModel(manifest, loaded.text, engine, columns)
 
+    def _text(self, tokenizer_json: bytes, max_tokens: int) -> TextEncoder:
+        key = sha256(tokenizer_json), max_tokens
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = TextEncoder(tokenizer_json, max_tokens)
+        return text
 
-def _check(engine: Engine, text: TextEncoder, manifest: Manifest, columns: Columns) -> None:
+
+def _check(engine: Engine, text: TextEncoder, manifest: Manifest, columns: Columns, run_heavy: Runner) -> None:
     probes = manifest.probes
     rows = [item.ids for item in text.encode_blocking(probes.sentences)]
-    output = engine.run_blocking(rows)
+    output = run_heavy(lambda: engine.run_blocking(rows))
     embeddings_BH = output.pooled_BH / np.linalg.norm(output.pooled_BH, axis=1, keepdims=True)
     scores = {
         task.name: output.scores_BC[:, start : start + len(task.labels)]
@@ -79,8 +99,8 @@ def _check(engine: Engine, text: TextEncoder, manifest: Manifest, columns: Colum
     check_probes(probes, manifest.tasks, engine.name, embeddings_BH, scores)
 
 
-def _warm_up(engine: Engine, text: TextEncoder) -> None:
+def _warm_up(engine: Engine, text: TextEncoder, run_heavy: Runner) -> None:
     token = text.encode_blocking(["warm"])[0].ids[0]
-    for length in WARM_UP_LENGTHS:
-        engine.run_blocking([[token] * min(length, text.max_tokens)] * 4)
-    engine.run_blocking([[token] * text.max_tokens])
+    for length in (*WARM_UP_LENGTHS, text.max_tokens):
+        rows = [[token] * min(length, text.max_tokens)]
+        run_heavy(partial(engine.run_blocking, rows))

@@ -205,3 +205,16 @@ async def test_observer_is_told_of_loads_swaps_refusals_and_requests(
         ("routed", 1, "stable"),
         ("routed", 1, "named"),
     ]
+
+
+async def test_versions_with_the_same_tokenizer_share_it(
+    store: FolderStore, tiny_base: Path, manager: ModelManager
+) -> None:
+    """Reading one holds the interpreter's lock, which stops the event loop."""
+    publish(store, tiny_base, seed=1)
+    second = add_version(store, tiny_base, seed=2)
+    release(store, 1, eu=second)
+    await manager.follow()
+    stable, named = manager.acquire(Wish()), manager.acquire(Wish(alias="eu"))
+    assert stable.model is not named.model
+    assert stable.text is named.text
