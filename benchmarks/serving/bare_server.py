@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +20,7 @@ import grpc
 import torch
 
 from polyhead.v1 import inference_pb2, inference_pb2_grpc
+from server.engines.engine import EngineOutput
 from server.engines.torch_engine import TorchEngine
 from shared.store.folder import FolderStore
 from tests.golden import loaded
@@ -37,8 +39,17 @@ class BareServicer(inference_pb2_grpc.InferenceServiceServicer):
     async def Predict(self, request: inference_pb2.PredictRequest, context: Any) -> inference_pb2.PredictResponse:
         rows: Sequence[Sequence[int]] = [item.ids for item in self._text.encode_blocking(request.sentences)]
         loop = asyncio.get_running_loop()
-        output = await loop.run_in_executor(self._executor, self._engine.run_blocking, rows)
-        return inference_pb2.PredictResponse(results=[self._result(scores) for scores in output.scores_BC.tolist()])
+        output, compute_ms = await loop.run_in_executor(self._executor, self._compute, rows)
+        return inference_pb2.PredictResponse(
+            results=[self._result(scores) for scores in output.scores_BC.tolist()],
+            timing=inference_pb2.Timing(compute_ms=compute_ms),
+        )
+
+    def _compute(self, rows: Sequence[Sequence[int]]) -> tuple[EngineOutput, float]:
+        """And how many milliseconds it took."""
+        began_s = time.monotonic()
+        output = self._engine.run_blocking(rows)
+        return output, (time.monotonic() - began_s) * 1e3
 
     def _result(self, scores: list[float]) -> inference_pb2.SentenceResult:
         pairs = zip(self._labels, scores, strict=True)

@@ -124,13 +124,16 @@ class Scheduler:
             if not work.future.done():
                 work.future.set_exception(error)
 
-    def answer(self, batch: EntryBatch, output: EngineOutput | Exception) -> None:
-        """Called by a compute thread: one hop to the loop for the whole batch."""
-        seconds = time.monotonic() - batch.taken_s
+    def answer(self, batch: EntryBatch, output: EngineOutput | Exception, seconds: float) -> None:
+        """Called by a compute thread: one hop to the loop for the whole batch. `seconds`: of the engine alone."""
+        self._loop.call_soon_threadsafe(self._answered, batch, output, seconds)
         self.queue.finished(batch)
-        self._loop.call_soon_threadsafe(_deliver, batch, output, seconds)
+
+    def _answered(self, batch: EntryBatch, output: EngineOutput | Exception, seconds: float) -> None:
+        """The callers first: by the time the batch is counted, their answers are on their way."""
+        _deliver(batch, output, seconds)
         if self.stats.on_batch is not None:
-            self.stats.on_batch(_record(batch, seconds, isinstance(output, Exception)))
+            self._loop.call_soon(self.stats.on_batch, _record(batch, seconds, isinstance(output, Exception)))
 
     def _expire(self, work: Work) -> None:
         self.queue.discard(work, "deadline")

@@ -40,5 +40,5 @@ class BatchingStats:
     executed_after_deadline: int = 0
     batches: int = 0
     batch_tokens: int = 0
-    #: Called with each batch that was computed, from the thread that computed it.
+    #: Called with each batch that was computed, on the event loop.
     on_batch: Callable[[BatchRecord], None] | None = None

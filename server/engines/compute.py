@@ -35,13 +35,14 @@ B = TypeVar("B", bound=Batch)
 
 
 class ComputeWorkers(Generic[B]):
-    """Starts and joins the threads. `take` blocks and returns None when the queue is closed and empty."""
+    """Starts and joins the threads. `take` blocks and returns None when the queue is closed and empty; `answer` is told
+    how many seconds the engine took."""
 
     def __init__(
         self,
         num_workers: int,
         take: Callable[[], B | None],
-        answer: Callable[[B, EngineOutput | Exception], None],
+        answer: Callable[[B, EngineOutput | Exception, float], None],
         on_death: Callable[[BaseException], object],
     ) -> None:
         self._take = take
@@ -70,7 +71,7 @@ class ComputeWorkers(Generic[B]):
         batch: B | None = None
         try:
             while (batch := self._take()) is not None:
-                self._answer(batch, self._compute(batch))
+                self._answer(batch, *self._compute(batch))
                 batch = None
         except BaseException as error:
             log.exception("a compute worker died")
@@ -80,14 +81,17 @@ class ComputeWorkers(Generic[B]):
         """Its callers would wait until their deadlines, or for ever."""
         try:
             if batch is not None:
-                self._answer(batch, UnavailableError("the compute worker of this batch died; try again"))
+                self._answer(batch, UnavailableError("the compute worker of this batch died; try again"), 0.0)
         finally:
             self._on_death(error)
 
-    def _compute(self, batch: B) -> EngineOutput | Exception:
+    def _compute(self, batch: B) -> tuple[EngineOutput | Exception, float]:
         """A failing batch fails its own requests and nothing else."""
+        began_s = time.monotonic()
+        output: EngineOutput | Exception
         try:
-            return batch.engine.run_blocking(batch.rows)
+            output = batch.engine.run_blocking(batch.rows)
         except Exception as error:
             log.exception("a batch failed", rows=len(batch.rows))
-            return error
+            output = error
+        return output, time.monotonic() - began_s

@@ -1,4 +1,4 @@
-"""Computed batches. Called from the compute threads, once a batch."""
+"""Computed batches. Called on the event loop, once a batch."""
 
 from __future__ import annotations
 

@@ -128,13 +128,14 @@ class _Call:
         self._method = method
         self._context = context
         self._is_counted = False
+        self._loop = asyncio.get_running_loop()
         self._started_s = time.monotonic()
 
     async def __aenter__(self) -> None:
         request_id = request_id_of(self._context.invocation_metadata())
         bind_request_id(request_id)
         self._context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
-        self._interceptor._observer.started(self._method)
+        self._loop.call_soon(self._interceptor._observer.started, self._method)
         if _is_status(self._method):
             return
         try:
@@ -152,7 +153,8 @@ class _Call:
                 self._interceptor._calls.end()
             status = self._status(error)
             seconds = time.monotonic() - self._started_s
-            self._interceptor._observer.ended(self._method, status, seconds)
+            # Counted when the answer is on its way: a lone caller does not wait for it.
+            self._loop.call_soon(self._interceptor._observer.ended, self._method, status, seconds)
             if self._interceptor._is_verbose:
                 log.debug("call", method=self._method.name, status=status, seconds=round(seconds, 4))
 

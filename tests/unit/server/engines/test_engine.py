@@ -1,55 +1,73 @@
-"""Softmax over all tasks in one pass equals softmax a task."""
+"""What the heads give: each task its own scores, whatever stands beside it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from structlog.testing import capture_logs
+from torch import nn
 
+from server.engines import heads
 from server.engines.engine import Columns
+from server.engines.heads import head_scores
 from server.engines.torch_engine import TorchEngine
 from shared.base_model import load_base_model
 from shared.model import MultiTaskModel, Task
 from tests.tiny_model import make_tiny_base
 
-
-@pytest.mark.parametrize("widths", [[2], [3, 2], [2, 5, 3, 2], [7] * 20])
-def test_softmax_in_one_pass_equals_softmax_a_task(widths: list[int]) -> None:
-    """One wrong boundary would leak one head's scores into another's."""
-    columns = Columns.of([Task(f"t{n}", tuple(map(str, range(width)))) for n, width in enumerate(widths)])
-    logits_BC = np.random.default_rng(0).normal(scale=20, size=(5, sum(widths))).astype(np.float32)
-    scores_BC = columns.scores(logits_BC)
-    for start, width in zip(columns.starts, widths, strict=True):
-        part = logits_BC[:, start : start + width].astype(np.float64)
-        expected = np.exp(part - part.max(1, keepdims=True))
-        expected /= expected.sum(1, keepdims=True)
-        np.testing.assert_allclose(scores_BC[:, start : start + width], expected, atol=1e-6)
+LABELS = tuple("abcdefg")
+TASKS = [
+    Task("a", LABELS[:2], 1.7),
+    Task("b", LABELS[:3], 0.6, "multi_label", (0.5,) * 3),
+    Task("c", LABELS),
+    Task("d", LABELS[:1], 1.0, "multi_label", (0.5,)),
+]
 
 
-def test_softmax_without_tasks_is_empty() -> None:
+def model_of(encoder: nn.Module, hidden_size: int, tasks: list[Task]) -> MultiTaskModel:
+    """Heads far from zero, so that scores reach both ends."""
+    torch.manual_seed(0)
+    model = MultiTaskModel(encoder, hidden_size, 0, tasks)
+    with torch.no_grad():
+        for parameter in model.heads.parameters():
+            parameter.mul_(60.0)
+    return model
+
+
+@pytest.mark.parametrize("tasks", [TASKS, TASKS[:1], [Task(f"t{n}", LABELS) for n in range(20)]])
+def test_scores_of_all_heads_are_those_of_each_task_itself(tmp_path: Path, tasks: list[Task]) -> None:
+    """Kinds stand side by side in one array; training and probes compute the scores task by task."""
+    model = model_of(load_base_model(str(make_tiny_base(tmp_path))).encoder, 32, tasks)
+    pooled_BH = torch.randn(5, 32)
+    with torch.inference_mode():
+        scores_BC = head_scores(model)(pooled_BH)
+        expected = [task.scores(head(pooled_BH)) for task, head in zip(tasks, model.heads, strict=True)]
+    torch.testing.assert_close(scores_BC, torch.cat(expected, 1), atol=1e-5, rtol=1e-4)
+    assert Columns.of(tasks).starts[-1] + len(tasks[-1].labels) == scores_BC.shape[1]
+
+
+def test_scores_without_heads_are_empty(tmp_path: Path) -> None:
     """The base encoder has no heads and still embeds."""
-    assert Columns.of([]).scores(np.zeros((3, 0), np.float32)).shape == (3, 0)
+    model = model_of(load_base_model(str(make_tiny_base(tmp_path))).encoder, 32, [])
+    assert head_scores(model)(torch.zeros(3, 32)).shape == (3, 0)
 
 
-def test_scores_of_multi_label_tasks_are_those_of_the_task_itself() -> None:
-    """Kinds stand side by side in one array; training and probes compute the scores with torch."""
-    labels = ("x", "y", "z")
-    tasks = [
-        Task("a", labels[:2]),
-        Task("b", labels, kind="multi_label"),
-        Task("c", labels),
-        Task("d", labels[:1], kind="multi_label"),
-    ]
-    logits_BC = np.random.default_rng(0).normal(scale=60, size=(50, 9)).astype(np.float32)
-    columns = Columns.of(tasks)
-    scores_BC = columns.scores(logits_BC)
-    for start, task in zip(columns.starts, tasks, strict=True):
-        own = slice(start, start + len(task.labels))
-        np.testing.assert_allclose(
-            scores_BC[:, own], task.scores(torch.from_numpy(logits_BC[:, own])).numpy(), atol=1e-6
-        )
+def test_heads_that_cannot_be_compiled_run_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer versions of Python or torch may not have TorchScript."""
+    model = model_of(load_base_model(str(make_tiny_base(tmp_path))).encoder, 32, TASKS)
+    pooled_BH = torch.randn(5, 32)
+    compiled_BC = head_scores(model)(pooled_BH)
+    monkeypatch.setattr(torch.jit, "script", lambda _: 1 / 0)
+    heads._compiled.cache_clear()
+    try:
+        with capture_logs() as logs:
+            plain_BC = head_scores(model)(pooled_BH)
+    finally:
+        heads._compiled.cache_clear()
+    torch.testing.assert_close(plain_BC, compiled_BC)
+    assert [line["event"] for line in logs] == ["the heads cannot be compiled and run one by one"]
 
 
 @pytest.mark.parametrize("num_rows", [1, 2, 5, 16])
