@@ -43,7 +43,8 @@ class StreamBudget:
             if waiter[1].done() and not waiter[1].cancelled():
                 self.release(num_tokens)
             else:
-                self._waiters.remove(waiter)
+                if waiter in self._waiters:  # else a release in the same turn has passed it over
+                    self._waiters.remove(waiter)
                 self._wake()
             raise
         return num_tokens
@@ -60,7 +61,13 @@ class StreamBudget:
         self._queue.reserve(num_tokens)
 
     def _wake(self) -> None:
-        while self._waiters and self._fits(self._waiters[0][0]):
-            num_tokens, waiter = self._waiters.popleft()
+        while self._waiters:
+            num_tokens, waiter = self._waiters[0]
+            if waiter.cancelled():  # its stream has ended, and has not run since
+                self._waiters.popleft()
+                continue
+            if not self._fits(num_tokens):
+                return
+            self._waiters.popleft()
             self._add(num_tokens)
             waiter.set_result(None)

@@ -48,6 +48,23 @@ async def test_message_larger_than_the_budget_goes_alone(make_bench: Callable[..
     assert budget.num_tokens == 0
 
 
+async def test_release_in_the_turn_of_a_cancellation_passes_over_the_cancelled(
+    make_bench: Callable[..., Bench],
+) -> None:
+    """The stream's task has not run yet when the room comes: it must neither take it nor keep others from it."""
+    queue = make_bench(max_queue_tokens=400).queue
+    budget = StreamBudget(queue)
+    holder, gone, last = (start(budget, 100) for _ in range(3))
+    await settle()
+    gone.cancel()
+    budget.release(await holder)
+    await settle()
+    assert (gone.cancelled(), last.done()) == (True, True)
+    budget.release(await last)
+    assert budget.num_tokens == 0
+    assert queue.num_free_tokens == 400
+
+
 async def test_cancelled_stream_gives_its_place_and_its_room_to_the_next(make_bench: Callable[..., Bench]) -> None:
     """Also when the room was granted in the very turn in which the stream ended."""
     queue = make_bench(max_queue_tokens=400).queue
