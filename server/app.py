@@ -57,7 +57,7 @@ NUM_BLOCKING_THREADS = 4
 
 #: The last part of the drain time: whatever still runs then is cancelled, and its cancellation must reach the client.
 CANCELLATION_S = 0.5
-#: Seconds that a model's loading may wait for a core that nothing else wants. With both cores busy it takes 6 to 8.
+#: Seconds that a model's loading may wait for a core that nothing else wants. With busy cores it takes 6 to 8 (0023).
 LOADING_PATIENCE_S = 15.0
 #: Seconds that the compute workers get to end when no call waits for them any more.
 COMPUTE_END_S = 5.0

@@ -1,7 +1,6 @@
 """The cheapest client of one unary method: HTTP/2 frames over a plain socket, one call at a time (RFC 9113).
 
-A client of grpc's own takes 0.4 ms of a call for itself; this one some 0.05 ms. It reads the answer, which h2load, as
-cheap, does not.
+With grpc's own client a lone call takes 0.4 ms longer (by hand, 2026-11). It reads the answer, which h2load does not.
 """
 
 from __future__ import annotations

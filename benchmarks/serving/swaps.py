@@ -34,6 +34,7 @@ class _Freed:
     """How many models the server has said to be freed. Reads each line of its log once: the cores are the server's."""
 
     def __init__(self, log: Path) -> None:
+        self._path = log
         self._log = log.open()
         self._line = ""
         self._times = 0
@@ -42,7 +43,8 @@ class _Freed:
         deadline_s = time.monotonic() + MAX_WAIT_S
         while self._count() < times:
             if time.monotonic() > deadline_s:
-                raise RuntimeError(f"after {MAX_WAIT_S:g} s {self._times} of {times} models are freed")
+                told = self._path.read_text()[-2000:]
+                raise RuntimeError(f"after {MAX_WAIT_S:g} s {self._times} of {times} models are freed:\n{told}")
             time.sleep(0.05)
 
     def _count(self) -> int:
@@ -75,6 +77,8 @@ def swaps(releases: int, pause_s: float) -> list[Figure]:
             resident_mib.append(server.resident_mib())
             time.sleep(max(0.0, began_s + pause_s - time.monotonic()))
         answers = open_loop.answers(client)
+    if max(answer.sent_s for answer in answers) < windows[-1][1]:
+        raise RuntimeError(f"the load ended before the last of {releases} releases: a longer --pause is needed")
     failed = [answer.status for answer in answers if answer.status]
     wrong = sum(not answer.status and not _is_golden(answer, golden) for answer in answers)
     inside, outside = _by_window([answer for answer in answers if not answer.status], windows)

@@ -35,17 +35,15 @@ class StreamBudget:
         if not self._waiters and self._fits(num_tokens):
             self._add(num_tokens)
             return num_tokens
-        waiter = (num_tokens, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((num_tokens, waiter))
         try:
-            await waiter[1]
+            await waiter
         except asyncio.CancelledError:
-            if waiter[1].done() and not waiter[1].cancelled():
-                self.release(num_tokens)
-            else:
-                if waiter in self._waiters:  # else a release in the same turn has passed it over
-                    self._waiters.remove(waiter)
+            if waiter.cancelled():
                 self._wake()
+            else:  # the room was granted in the same turn
+                self.release(num_tokens)
             raise
         return num_tokens
 
@@ -61,13 +59,12 @@ class StreamBudget:
         self._queue.reserve(num_tokens)
 
     def _wake(self) -> None:
+        """Those of streams that have ended are passed over when their turn comes, and nowhere else."""
         while self._waiters:
             num_tokens, waiter = self._waiters[0]
-            if waiter.cancelled():  # its stream has ended, and has not run since
-                self._waiters.popleft()
-                continue
-            if not self._fits(num_tokens):
-                return
+            if not waiter.cancelled():
+                if not self._fits(num_tokens):
+                    return
+                self._add(num_tokens)
+                waiter.set_result(None)
             self._waiters.popleft()
-            self._add(num_tokens)
-            waiter.set_result(None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from typing import Any
 
 import grpc
@@ -62,60 +62,39 @@ class _Guards:
 
     def single(self, behaviour: Any) -> Any:
         async def guarded(body: bytes, context: Context) -> Any:
-            try:
+            async with _translated(context, self._method):
                 with self._entered(body, context):
                     return await behaviour(self._parse(body), context)
-            except BaseException as error:
-                await self._translate(error, context)
-                raise
 
         return guarded
 
     def watch(self, behaviour: Any) -> Any:
         async def guarded(body: bytes, context: Context) -> AsyncIterator[Any]:
-            try:
-                async with aclosing(behaviour(self._parse(body), context)) as responses:
-                    async for response in responses:
-                        yield response
-            except BaseException as error:
-                await self._translate(error, context)
-                raise
+            async with (
+                _translated(context, self._method),
+                aclosing(behaviour(self._parse(body), context)) as responses,
+            ):
+                async for response in responses:
+                    yield response
 
         return guarded
 
     def upload(self, behaviour: Any) -> Any:
         async def guarded(bodies: AsyncIterator[bytes], context: Context) -> Any:
-            try:
+            async with _translated(context, self._method):
                 return await behaviour(self._parsed(bodies), context)
-            except BaseException as error:
-                await self._translate(error, context)
-                raise
 
         return guarded
 
     def bidi(self, behaviour: Any) -> Any:
         async def guarded(bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
-            try:
+            async with _translated(context, self._method):
                 with self._entered(None, context):
                     async with aclosing(behaviour(self._parsed(bodies), context)) as responses:
                         async for response in responses:
                             yield response
-            except BaseException as error:
-                await self._translate(error, context)
-                raise
 
         return guarded
-
-    async def _translate(self, error: BaseException, context: Context) -> None:
-        """End the call with the error's status; return if the error is to go on as it is."""
-        if isinstance(error, PolyheadError):
-            await abort_with(context, error)
-        elif isinstance(error, asyncio.CancelledError):
-            if not context.cancelled() and not _is_being_cancelled():
-                await _abort_as_bug(context, self._method)
-        elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
-            # Whatever it is, the client gets a status and the log the traceback.
-            await _abort_as_bug(context, self._method)
 
     def _entered(self, body: bytes | None, context: Context) -> AbstractContextManager[None]:
         return nullcontext() if self._gate is None else self._gate.call(body, context)
@@ -129,6 +108,22 @@ class _Guards:
             return self._parse_body(body)
         except (DecodeError, UnicodeDecodeError) as error:
             raise InvalidInputError(f"the message is not valid (text must be UTF-8): {error}") from None
+
+
+@asynccontextmanager
+async def _translated(context: Context, method: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except PolyheadError as error:
+        await abort_with(context, error)
+    except (grpc.aio.AbortError, GeneratorExit):
+        raise
+    except asyncio.CancelledError:
+        if context.cancelled() or _is_being_cancelled():
+            raise
+        await _abort_as_bug(context, method)
+    except Exception:  # noqa: BLE001 - whatever it is, the client gets a status and the log the traceback
+        await _abort_as_bug(context, method)
 
 
 def _is_being_cancelled() -> bool:
