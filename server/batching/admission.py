@@ -33,6 +33,6 @@ class Admission:
             raise QueueFullError("the queue is full", queue.drain_time_s())
         if remaining_s is None:
             return
-        num_before = self._scheduler.num_tokenizing / CHARACTERS_PER_TOKEN
+        num_before = self._scheduler.num_tokenizing_characters / CHARACTERS_PER_TOKEN
         # What is refused here costs least: so a little sooner than where the tokens are known.
         queue.check_time(MIN_ROOM_TOKENS, remaining_s, num_before, SHARE_OF_TIME)

@@ -248,7 +248,6 @@ class BatchQueue:
         self._num_computing_tokens += batch.num_tokens
         self._stats.batches += 1
         self._stats.batch_tokens += batch.num_tokens
-        self._stats.executed_after_deadline += sum(entry.work.is_expired(batch.taken_s) for entry in batch.entries)
 
     def _take(self, work: Work, length: int, now_s: float) -> Entry:
         index = work.take(length)

@@ -36,7 +36,7 @@ B = TypeVar("B", bound=Batch)
 
 class ComputeWorkers(Generic[B]):
     """Starts and joins the threads. `take` blocks and returns None when the queue is closed and empty; `answer` is told
-    how many seconds the engine took."""
+    when the engine began (time.monotonic()), at once when it has ended."""
 
     def __init__(
         self,
@@ -71,7 +71,8 @@ class ComputeWorkers(Generic[B]):
         batch: B | None = None
         try:
             while (batch := self._take()) is not None:
-                self._answer(batch, *self._compute(batch))
+                began_s = time.monotonic()
+                self._answer(batch, self._compute(batch), began_s)
                 batch = None
         except BaseException as error:
             log.exception("a compute worker died")
@@ -81,17 +82,15 @@ class ComputeWorkers(Generic[B]):
         """Its callers would wait until their deadlines, or for ever."""
         try:
             if batch is not None:
-                self._answer(batch, UnavailableError("the compute worker of this batch died; try again"), 0.0)
+                error_of_callers = UnavailableError("the compute worker of this batch died; try again")
+                self._answer(batch, error_of_callers, time.monotonic())
         finally:
             self._on_death(error)
 
-    def _compute(self, batch: B) -> tuple[EngineOutput | Exception, float]:
+    def _compute(self, batch: B) -> EngineOutput | Exception:
         """A failing batch fails its own requests and nothing else."""
-        began_s = time.monotonic()
-        output: EngineOutput | Exception
         try:
-            output = batch.engine.run_blocking(batch.rows)
+            return batch.engine.run_blocking(batch.rows)
         except Exception as error:
             log.exception("a batch failed", rows=len(batch.rows))
-            output = error
-        return output, time.monotonic() - began_s
+            return error

@@ -8,7 +8,7 @@ import torch
 
 from server.engines.engine import EngineOutput
 from server.engines.heads import head_scores
-from server.engines.tracing import traced_pool
+from server.engines.tracing import plain_pool, traced_pool
 from shared.model import MultiTaskModel, collate
 
 
@@ -27,7 +27,10 @@ class TorchEngine:
         self._device = device
         self._pad_token_id = model.pad_token_id
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self._pool = traced_pool(model.to(device).eval(), device, dtype)
+        traced = traced_pool(model.to(device).eval(), device, dtype)
+        #: The encoder runs without the interpreter's lock from its first op to its last.
+        self.is_one_call = traced is not None
+        self._pool = traced or plain_pool(model, dtype)
         self._scores = head_scores(model)
 
     def run_blocking(self, rows: Sequence[Sequence[int]]) -> EngineOutput:

@@ -34,11 +34,13 @@ _functions: dict[Hashable, Callable[..., Tensor] | None] = {}
 _lock = threading.Lock()
 
 
-def traced_pool(model: MultiTaskModel, device: torch.device, dtype: torch.dtype) -> Pool:
-    """`model.pool` as a function ids_BT, mask_BT -> pooled_BH (float32) to be called in inference mode.
+def plain_pool(model: MultiTaskModel, dtype: torch.dtype) -> Pool:
+    """`model.pool` as a function ids_BT, mask_BT -> pooled_BH (float32); other than float32 is autocast to `dtype`."""
+    return lambda ids_BT, mask_BT: _pool(model, ids_BT, mask_BT, dtype)
 
-    Other than float32 is autocast to `dtype`. Where tracing changes the result, or fails, it is the model's own method.
-    """
+
+def traced_pool(model: MultiTaskModel, device: torch.device, dtype: torch.dtype) -> Pool | None:
+    """`plain_pool` as one call, for inference mode; None where tracing fails or changes the result."""
     weights = dict(_encoder_weights(model))
     key = _architecture(model, weights, device, dtype)
     values = tuple(weights.values())
@@ -47,8 +49,7 @@ def traced_pool(model: MultiTaskModel, device: torch.device, dtype: torch.dtype)
             _functions[key] = _trace(model, tuple(weights), values, dtype)
         function = _functions[key]
     if function is None:
-        return lambda ids_BT, mask_BT: _pool(model, ids_BT, mask_BT, dtype)
-
+        return None
     return lambda ids_BT, mask_BT: _call(function, ids_BT, mask_BT, values)
 
 

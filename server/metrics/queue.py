@@ -28,7 +28,7 @@ class QueueMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         stats, queue = self._scheduler.stats, self._scheduler.queue
-        num_tokenizing = self._scheduler.num_tokenizing
+        num_characters = self._scheduler.num_tokenizing_characters
         yield _by_reason("polyhead_rejected", "Requests refused before they were queued.", REFUSED, stats.refused)
         yield _by_reason("polyhead_evicted", "Requests removed while they waited.", EVICTED, stats.evicted)
         late = stats.executed_after_deadline
@@ -41,7 +41,7 @@ class QueueMetrics(Collector):
         for name, text, number in (
             ("polyhead_queue_tokens", "Tokens that wait now.", queue.num_tokens),
             ("polyhead_queue_requests", "Requests of which something waits now.", queue.num_requests),
-            ("polyhead_tokenizer_characters", "Characters that are tokenized or wait for it.", num_tokenizing),
+            ("polyhead_tokenizer_characters", "Characters that are tokenized or wait for it.", num_characters),
             ("polyhead_compute_workers", "Compute workers that live.", self._num_workers_alive()),
         ):
             yield GaugeMetricFamily(name, text, value=number)

@@ -7,6 +7,7 @@ tokenizers, which most versions have in common, since reading one holds the inte
 
 from __future__ import annotations
 
+import contextvars
 import weakref
 from functools import partial
 
@@ -59,7 +60,9 @@ class Loader:
         model = self._in_memory.get(key)
         if model is None:
             model = self._in_memory[key] = self._load(artifact)
-            freed = weakref.finalize(model, log.info, "model freed", version=version, artifact_id=record.artifact_id)
+            told = partial(log.info, "model freed", version=version, artifact_id=record.artifact_id)
+            # In a context of its own: whichever request held the model last has nothing to do with it.
+            freed = weakref.finalize(model, contextvars.Context().run, told)
             freed.atexit = False
             log.info("model loaded", version=version, artifact_id=record.artifact_id, engine=model.engine.name)
         artifact.verify_unread()
@@ -75,6 +78,9 @@ class Loader:
         manifest = artifact.manifest
         columns = Columns.of(manifest.tasks)
         engine = TorchEngine(loaded.model, self._device, self._precision)
+        if not engine.is_one_call:
+            # Op by op it asks for the interpreter's lock all the time, which a thread without a core would keep.
+            run_heavy = call_here
         _check(engine, loaded.text, manifest, columns, run_heavy)
         _warm_up(engine, loaded.text, run_heavy)
         return ServableModel(manifest, loaded.text, engine, columns)

@@ -18,7 +18,7 @@ import structlog
 
 from server.models.failures import Failure, Failures
 from server.models.loader import Loader
-from server.models.missing import missing_error
+from server.models.missing import HOW_TO_BEGIN, missing_error, no_model_error
 from server.models.observer import ModelObserver, SilentObserver
 from server.models.policy import Candidate, Plan, make_plan
 from server.models.routing import NAMED, Routes, Wish, named_snapshot, unnamed_snapshot
@@ -66,6 +66,7 @@ class ModelManager:
         self.routes = Routes()
         #: What the last look found.
         self.releases: Sequence[ReleaseRecord] = ()
+        self.has_looked = False
         self.num_versions = 0
 
     def acquire(self, wish: Wish) -> Snapshot:
@@ -88,7 +89,7 @@ class ModelManager:
                 raise missing_error(wish, self)
             return snapshot, NAMED
         if self.routes.stable is None:
-            raise UnavailableError(f"no model is loaded yet: {self.trouble or 'the server is starting'}")
+            raise no_model_error(self)
         return unnamed_snapshot(self.routes, self.routes.stable, wish, self._draw)
 
     @property
@@ -141,6 +142,9 @@ class ModelManager:
             self.releases = await self._off_loop(self._releases.entries)
             versions = await self._off_loop(self._versions.entries)
             self.num_versions = len(versions)
+            if not self.has_looked and not self.releases:
+                log.warning("the store has no release to serve", how_to_begin=HOW_TO_BEGIN)
+            self.has_looked = True
             if len(self.releases) == self._settled_release and not self.failures:
                 return
             plan = make_plan(self.releases, partial(self.failures.blocks, newest_release=len(self.releases)))

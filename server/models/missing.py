@@ -10,11 +10,15 @@ from server.models.routing import CANARY, STABLE, Routes, Wish
 from shared.errors import FailedPreconditionError, NotFoundError, PolyheadError, UnavailableError
 from shared.store.releases import ReleaseRecord
 
+#: What a new store waits for.
+HOW_TO_BEGIN = "a worker that starts publishes the base encoder, and a job a model"
+
 
 class KnownModels(Protocol):
     """What the model manager knows."""
 
     releases: Sequence[ReleaseRecord]
+    has_looked: bool
     num_versions: int
     failures: Failures
     routes: Routes
@@ -27,7 +31,7 @@ def missing_error(wish: Wish, models: KnownModels) -> PolyheadError:
     """The error for a wish that names what is not loaded."""
     table = models.releases[-1] if models.releases else None
     if table is None:
-        return UnavailableError(f"no model is loaded yet: {models.trouble or 'there is no release'}")
+        return no_model_error(models)
     if wish.version:
         named = f"version {wish.version}"
         version: int | None = wish.version if wish.version in table.versions() else None
@@ -45,6 +49,19 @@ def missing_error(wish: Wish, models: KnownModels) -> PolyheadError:
     if version:
         return UnavailableError(f"{named} is being loaded; try again in a moment")
     return FailedPreconditionError(f"{named} is not in the routing table; loaded are {_loaded(models)}")
+
+
+def no_model_error(models: KnownModels) -> UnavailableError:
+    """The error while there is no model that could answer."""
+    if models.trouble:
+        reason = models.trouble
+    elif models.releases:
+        reason = f"release {len(models.releases)} is being loaded; try again in a moment"
+    elif models.has_looked:
+        reason = f"the store has no release; {HOW_TO_BEGIN}"
+    else:
+        reason = "the server is starting; try again in a moment"
+    return UnavailableError(f"no model is loaded yet: {reason}")
 
 
 def _loaded(models: KnownModels) -> str:

@@ -43,6 +43,15 @@ def outputs_of(snapshot: Snapshot) -> list[Output]:
     return [*found, Output(EMBEDDING, FP32, (snapshot.manifest.dimensions,))]
 
 
+def needs_of(request: inference_pb2.ModelInferRequest) -> tuple[tuple[str, ...] | None, bool]:
+    """Tasks as in `Wish` (empty: all; None: none), and whether an embedding is asked for. All where none is named."""
+    if not request.outputs:
+        return (), True
+    names = {output.name for output in request.outputs}
+    tasks = {name.rpartition(".")[0] for name in names - {EMBEDDING}}
+    return tuple(sorted(tasks)) or None, EMBEDDING in names
+
+
 def select_outputs(request: inference_pb2.ModelInferRequest, snapshot: Snapshot) -> list[Output]:
     """The outputs asked for, in that order; all where none is named.
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc
 
 from polyhead.v1 import inference_pb2 as polyhead_pb2
 from server.models.manager import ModelManager
-from server.models.routing import Wish
+from server.models.routing import STABLE, Wish
+from server.models.snapshot import Snapshot
 from server.rpc import requests
 from server.rpc.inference import InferenceServicer, deadline_of
-from server.rpc.open_inference.outputs import infer_response, outputs_of, select_outputs
+from server.rpc.open_inference.outputs import infer_response, needs_of, outputs_of, select_outputs
 from server.rpc.open_inference.text_input import BYTES, INPUT, sentences_of
 from server.rpc.open_inference.v2 import inference_pb2, inference_pb2_grpc
 from shared.errors import NotFoundError, PolyheadError, Violation
@@ -60,7 +62,7 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         self, request: inference_pb2.ModelReadyRequest, context: Context
     ) -> inference_pb2.ModelReadyResponse:
         try:
-            self._models.find(_wish(request.name, request.version))
+            self._described(request.name, request.version)
         except PolyheadError:
             return inference_pb2.ModelReadyResponse(ready=False)
         return inference_pb2.ModelReadyResponse(ready=self._is_ready())
@@ -73,7 +75,7 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelMetadata(
         self, request: inference_pb2.ModelMetadataRequest, context: Context
     ) -> inference_pb2.ModelMetadataResponse:
-        snapshot, _ = self._models.find(_wish(request.name, request.version))
+        snapshot = self._described(request.name, request.version)
         versions = [snapshot.version] if request.version else sorted(self._models.routes.snapshots())
         tensor = inference_pb2.ModelMetadataResponse.TensorMetadata
         return inference_pb2.ModelMetadataResponse(
@@ -94,16 +96,32 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         truncation = _truncation(request)
         found = requests.check_sentences(sentences, truncation, self._limits)
         requests.refuse([Violation(INPUT + v.field.removeprefix("sentences"), v.description) for v in found])
-        encoder_id = request.parameters["expect_encoder_id"].string_param
-        routing_key = request.parameters["routing_key"].string_param
-        snapshot = self._models.acquire(_wish(request.model_name, request.model_version, routing_key, encoder_id))
-        requests.check_encoder(encoder_id, snapshot)
+        wish = _infer_wish(request)
+        snapshot = self._models.acquire(wish)
+        requests.check_encoder(wish.expect_encoder_id, snapshot)
         outputs = select_outputs(request, snapshot)
         answer = await self._inference.run(snapshot, sentences, truncation, deadline_of(context))
         return infer_response(request, snapshot, outputs, answer)
 
+    def _described(self, name: str, version: str) -> Snapshot:
+        """Without a version the stable one: what is told of the model must not change with the draw of a canary."""
+        snapshot, _ = self._models.find(_wish(name, version or STABLE))
+        return snapshot
 
-def _wish(name: str, version: str, routing_key: str = "", expect_encoder_id: str = "") -> Wish:
+
+def _infer_wish(request: inference_pb2.ModelInferRequest) -> Wish:
+    """As for Predict: what the named outputs need decides whether the canary can answer."""
+    tasks, wants_embedding = needs_of(request)
+    return replace(
+        _wish(request.model_name, request.model_version),
+        routing_key=request.parameters["routing_key"].string_param,
+        expect_encoder_id=request.parameters["expect_encoder_id"].string_param,
+        tasks=tasks,
+        wants_embedding=wants_embedding,
+    )
+
+
+def _wish(name: str, version: str) -> Wish:
     """`version` is a number, an alias, or empty.
 
     Raises:
@@ -112,14 +130,7 @@ def _wish(name: str, version: str, routing_key: str = "", expect_encoder_id: str
     if name != MODEL_NAME:
         raise NotFoundError(f"no model {name!r}; this server has one, named {MODEL_NAME!r}")
     is_number = version.isascii() and version.isdigit() and 0 < len(version) < 10
-    return Wish(
-        version=int(version) if is_number else 0,
-        alias="" if is_number else version,
-        routing_key=routing_key,
-        tasks=(),
-        wants_embedding=True,
-        expect_encoder_id=expect_encoder_id,
-    )
+    return Wish(version=int(version) if is_number else 0, alias="" if is_number else version)
 
 
 def _truncation(request: inference_pb2.ModelInferRequest) -> int:
