@@ -36,7 +36,7 @@ class BatchingStats:
     refused: Counter[str] = field(default_factory=Counter)
     #: Requests removed from the queue before all of their sentences were taken: "cancelled", "deadline", "failed".
     evicted: Counter[str] = field(default_factory=Counter)
-    #: Sentences that were taken into a batch although their deadline had passed. Must stay 0.
+    #: Sentences whose engine began when their deadline had passed. Must stay 0.
     executed_after_deadline: int = 0
     batches: int = 0
     batch_tokens: int = 0

@@ -35,7 +35,7 @@ class QueueMetrics(Collector):
         for name, text, number in (
             ("polyhead_queued_requests", "Requests that entered the queue.", stats.requests),
             ("polyhead_queued_sentences", "Sentences that entered the queue.", stats.sentences),
-            ("polyhead_executed_after_deadline", "Sentences computed for nobody; stays 0.", late),
+            ("polyhead_executed_after_deadline", "Sentences whose engine began after their deadline.", late),
         ):
             yield CounterMetricFamily(name, text, value=number)
         for name, text, number in (

@@ -14,12 +14,15 @@ import pytest
 from google.protobuf import json_format
 
 from polyhead.v1 import inference_pb2 as polyhead_pb2
+from polyhead.v1 import models_pb2
 from polyhead.v1.inference_pb2_grpc import InferenceServiceStub
+from polyhead.v1.models_pb2_grpc import ModelServiceStub
 from server.rpc.open_inference.v2 import inference_pb2
 from server.rpc.open_inference.v2.inference_pb2_grpc import GRPCInferenceServiceStub
 from tests.conftest import RunningServer
 from tests.integration.server.waiting import until_serving
-from tests.published import publish
+from tests.published import TASKS, add_version, publish
+from tests.tiny_model import make_tiny_base
 
 SENTENCES = ["the cat sat", "a dog ran home", "füchse — and owls"]
 DRIVER = Path(__file__).parent / "triton_driver.py"
@@ -91,6 +94,29 @@ async def test_open_inference_without_a_model_is_live_and_not_ready(server: Runn
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.ModelInfer(request(["text"]))
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_canary_with_another_encoder_answers_who_asks_for_no_embedding(
+    server: RunningServer, tiny_base: Path, tmp_path: Path
+) -> None:
+    """As for Predict: labels may come from either, vectors of two encoders must not be mixed by chance."""
+    publish(server.store, tiny_base)
+    canary = add_version(server.store, make_tiny_base(tmp_path / "other", seed=1), tasks=TASKS[:1])
+    await until_serving(server.channel, 1)
+    await ModelServiceStub(server.channel).Promote(models_pb2.PromoteRequest(version=canary, canary_share=1.0))
+    stub = GRPCInferenceServiceStub(server.channel)
+
+    async def answering(*outputs: str) -> str:
+        asked = request(["good"], outputs=[{"name": name} for name in outputs])
+        return (await stub.ModelInfer(asked)).model_version
+
+    assert await answering("sentiment.label", "sentiment.scores") == str(canary)
+    assert await answering("hate_speech.scores") == "1"
+    assert await answering("embedding") == "1"
+    assert await answering("sentiment.label", "embedding") == "1"
+    assert await answering() == "1"
+    told = await stub.ModelMetadata(inference_pb2.ModelMetadataRequest(name="polyhead"))
+    assert "hate_speech.scores" in [output.name for output in told.outputs]
 
 
 def request(elements: list[str | bytes], **changes: Any) -> inference_pb2.ModelInferRequest:

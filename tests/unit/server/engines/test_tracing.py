@@ -89,7 +89,9 @@ class _FailsInTrace(_LengthInPython):
 @pytest.mark.parametrize("kind", [_LengthInPython, _FailsInTrace])
 def test_an_encoder_that_cannot_be_traced_runs_op_by_op(kind: type[nn.Module]) -> None:
     model = MultiTaskModel(kind(), 32, 0, TASKS).eval()
-    output_BH = TorchEngine(model, CPU, "float32").run_blocking(ROWS).pooled_BH
+    engine = TorchEngine(model, CPU, "float32")
+    assert not engine.is_one_call
+    output_BH = engine.run_blocking(ROWS).pooled_BH
     with torch.inference_mode():
         expected_BH = model.pool(*collate(ROWS, 0, CPU))
     torch.testing.assert_close(torch.from_numpy(output_BH), expected_BH)

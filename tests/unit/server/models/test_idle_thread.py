@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.models.idle_thread import IdleThread
+from shared.errors import UnavailableError
 
 
 @contextmanager
@@ -65,6 +66,35 @@ def test_the_next_load_is_patient_again() -> None:
         assert idle.run(threading.get_ident) == threading.get_ident()
         idle.start()
         assert idle.run(threading.get_ident) != threading.get_ident()
+
+
+def test_a_call_that_was_given_up_does_not_keep_the_thread_of_the_next_load() -> None:
+    """On a machine that was busy for a while it may hang there for minutes."""
+    released, started = threading.Event(), threading.Event()
+
+    def hangs_in_the_idle_thread() -> None:
+        if threading.current_thread().name.startswith("idle"):
+            started.set()
+            released.wait(60)
+
+    with idle_thread(0.2) as idle:
+        idle.start()
+        try:
+            idle.run(hangs_in_the_idle_thread)
+            assert started.is_set()
+            idle._patience_s = 60
+            idle.start()
+            assert idle.run(lambda: threading.current_thread().name).startswith("idle")
+        finally:
+            released.set()
+
+
+def test_a_load_in_a_server_that_stops_is_given_up_with_words() -> None:
+    with idle_thread(60) as idle:
+        idle.start()
+        idle.close()
+        with pytest.raises(UnavailableError, match="the server stops"):
+            idle.run(threading.get_ident)
 
 
 def test_what_a_call_raises_is_raised_even_a_timeout() -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.models import failures as module
 from server.models.manager import ModelManager
@@ -42,6 +43,32 @@ async def until(is_true: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("waited in vain")
+
+
+async def test_a_store_without_a_release_is_told_from_a_server_that_starts(tmp_path: Path, tiny_base: Path) -> None:
+    """`starting` for ever would hide that nobody has published anything."""
+    store = FolderStore(tmp_path)
+    with ThreadPoolExecutor(1) as pool, capture_logs() as logs:
+        manager = ModelManager(store, FailingLoader(store, []), pool, 0.01, lambda: None)  # type: ignore[arg-type]
+
+        def refusals() -> set[str]:
+            found = set()
+            for wish in (Wish(), Wish(version=1), Wish(alias="stable")):
+                with pytest.raises(UnavailableError) as caught:
+                    manager.acquire(wish)
+                found.add(str(caught.value))
+            return found
+
+        (starting,) = refusals()
+        assert "the server is starting" in starting
+        await manager.follow()
+        await manager.follow()
+        (empty,) = refusals()
+        assert "the store has no release; a worker that starts publishes the base encoder" in empty
+        assert [line["event"] for line in logs] == ["the store has no release to serve"]
+        publish(store, tiny_base)
+        await manager.follow()
+        assert manager.acquire(Wish()).version == 1
 
 
 @pytest.mark.parametrize("error", [RuntimeError("cannot allocate memory"), MemoryError("no"), StoreError("away")])
