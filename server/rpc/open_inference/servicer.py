@@ -14,8 +14,8 @@ from server.models.routing import STABLE, Wish
 from server.models.snapshot import Snapshot
 from server.rpc import requests
 from server.rpc.inference import InferenceServicer, deadline_of
-from server.rpc.open_inference.outputs import infer_response, needs_of, outputs_of, select_outputs
-from server.rpc.open_inference.text_input import BYTES, INPUT, sentences_of
+from server.rpc.open_inference.outputs import FP32, infer_response, needs_of, outputs_of, select_outputs
+from server.rpc.open_inference.text_input import BYTES, INPUT, INPUT_WIDTH, sentences_of
 from server.rpc.open_inference.v2 import inference_pb2, inference_pb2_grpc
 from shared.errors import NotFoundError, PolyheadError, Violation
 
@@ -24,6 +24,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 MODEL_NAME = "polyhead"
 #: In the form that the specification asks for, <project>_<format>. It is information only.
 PLATFORM = "pytorch_safetensors"
+#: By the names of Triton's extensions, as its server tells them.
+EXTENSIONS = ("model_configuration",)
+_DATA_TYPES = {BYTES: inference_pb2.TYPE_STRING, FP32: inference_pb2.TYPE_FP32}
 _TRUNCATIONS: dict[str, int] = {
     "": polyhead_pb2.TRUNCATION_UNSPECIFIED,
     "truncate": polyhead_pb2.TRUNCATION_TRUNCATE,
@@ -70,7 +73,9 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ServerMetadata(
         self, request: inference_pb2.ServerMetadataRequest, context: Context
     ) -> inference_pb2.ServerMetadataResponse:
-        return inference_pb2.ServerMetadataResponse(name=MODEL_NAME, version=self._server_version)
+        return inference_pb2.ServerMetadataResponse(
+            name=MODEL_NAME, version=self._server_version, extensions=EXTENSIONS
+        )
 
     async def ModelMetadata(
         self, request: inference_pb2.ModelMetadataRequest, context: Context
@@ -82,11 +87,29 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
             name=MODEL_NAME,
             versions=[str(version) for version in versions],
             platform=PLATFORM,
-            inputs=[tensor(name=INPUT, datatype=BYTES, shape=[-1])],
+            inputs=[tensor(name=INPUT, datatype=BYTES, shape=[-1, *INPUT_WIDTH])],
             outputs=[
                 tensor(name=output.name, datatype=output.datatype, shape=[-1, *output.width])
                 for output in outputs_of(snapshot)
             ],
+        )
+
+    async def ModelConfig(
+        self, request: inference_pb2.ModelConfigRequest, context: Context
+    ) -> inference_pb2.ModelConfigResponse:
+        outputs = outputs_of(self._described(request.name, request.version))
+        return inference_pb2.ModelConfigResponse(
+            config=inference_pb2.ModelConfig(
+                name=MODEL_NAME,
+                platform=PLATFORM,
+                max_batch_size=self._limits.max_sentences_per_request,
+                input=[inference_pb2.ModelInput(name=INPUT, data_type=_DATA_TYPES[BYTES], dims=INPUT_WIDTH)],
+                output=[
+                    inference_pb2.ModelOutput(name=item.name, data_type=_DATA_TYPES[item.datatype], dims=item.width)
+                    for item in outputs
+                ],
+                dynamic_batching=inference_pb2.ModelDynamicBatching(),
+            )
         )
 
     async def ModelInfer(

@@ -9,6 +9,8 @@ from server.rpc.requests import refuse
 from shared.errors import Violation
 
 INPUT = "text"
+#: Told behind the number of sentences: load tools refuse an input that has no dimension there. [N] alone is taken too.
+INPUT_WIDTH = (1,)
 BYTES = "BYTES"
 #: Length of an element of a raw BYTES tensor.
 _LENGTH = struct.Struct("<I")

@@ -49,12 +49,21 @@ async def test_triton_client_gets_what_predict_and_embed_answer(server: RunningS
     assert answers["server"]["name"] == "polyhead"
     outputs = {tensor["name"]: (tensor["datatype"], tensor["shape"]) for tensor in answers["model"]["outputs"]}
     assert answers["model"]["versions"] == ["1"]
-    assert answers["model"]["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": ["-1"]}]
+    assert answers["model"]["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": ["-1", "1"]}]
+    # perf_analyzer makes its requests by these: so many sentences at most, each of one text.
+    assert answers["server"]["extensions"] == ["model_configuration"]
+    config = answers["config"]
+    assert config["max_batch_size"] == server.application._settings.server_max_sentences_per_request
+    assert config["input"] == [{"name": "text", "data_type": "TYPE_STRING", "dims": ["1"]}]
 
     stub = InferenceServiceStub(server.channel)
     ours = await stub.Predict(polyhead_pb2.PredictRequest(sentences=SENTENCES, include_embedding=True))
     tasks = {p.task: [item.label for item in p.scores] for p in ours.results[0].predictions}
     width = len(ours.results[0].embedding.values)
+    assert {item["name"]: (item["data_type"], item.get("dims", [])) for item in config["output"]} == {
+        name: (f"TYPE_{'STRING' if datatype == 'BYTES' else datatype}", shape[1:])
+        for name, (datatype, shape) in outputs.items()
+    }
     assert outputs["embedding"] == ("FP32", ["-1", str(width)])
     for task, labels in tasks.items():
         assert outputs[f"{task}.label"] == ("BYTES", ["-1"])

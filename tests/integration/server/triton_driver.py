@@ -79,6 +79,7 @@ def main() -> None:
                 "other_version_ready": client.is_model_ready("polyhead", "77"),
                 "server": client.get_server_metadata(as_json=True),
                 "model": metadata,
+                "config": client.get_model_config("polyhead", as_json=True)["config"],
                 "raw": infer_raw(client, sentences, [len(sentences)]),
                 "raw_column": infer_raw(client, sentences, [len(sentences), 1], outputs=wanted, model_version="1"),
                 "typed": infer_typed(client, sentences),

@@ -67,6 +67,11 @@ class GRPCInferenceServiceStub(object):
                 request_serializer=server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelInferRequest.SerializeToString,
                 response_deserializer=server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelInferResponse.FromString,
                 _registered_method=True)
+        self.ModelConfig = channel.unary_unary(
+                '/inference.GRPCInferenceService/ModelConfig',
+                request_serializer=server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelConfigRequest.SerializeToString,
+                response_deserializer=server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelConfigResponse.FromString,
+                _registered_method=True)
 
 
 class GRPCInferenceServiceServicer(object):
@@ -115,6 +120,13 @@ class GRPCInferenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ModelConfig(self, request, context):
+        """Triton's extension `model_configuration`, which perf_analyzer asks for before it sends load.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GRPCInferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -147,6 +159,11 @@ def add_GRPCInferenceServiceServicer_to_server(servicer, server):
                     servicer.ModelInfer,
                     request_deserializer=server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelInferRequest.FromString,
                     response_serializer=server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelInferResponse.SerializeToString,
+            ),
+            'ModelConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.ModelConfig,
+                    request_deserializer=server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelConfigRequest.FromString,
+                    response_serializer=server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelConfigResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -314,6 +331,33 @@ class GRPCInferenceService(object):
             '/inference.GRPCInferenceService/ModelInfer',
             server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelInferRequest.SerializeToString,
             server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelInferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ModelConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/inference.GRPCInferenceService/ModelConfig',
+            server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelConfigRequest.SerializeToString,
+            server_dot_rpc_dot_open__inference_dot_v2_dot_inference__pb2.ModelConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,9 @@ The gRPC part of the Open Inference Protocol, version 2, as far as this server a
 
 Specification: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_grpc.md (The KServe
 Authors, Apache License 2.0). Package, service, message and field names and field numbers are that specification's
-and must not change; the comments are ours and say what this server makes of each field.
+and must not change; the comments are ours and say what this server makes of each field. The messages of ModelConfig are
+those of an extension: https://github.com/triton-inference-server/common, protobuf/model_config.proto (NVIDIA, BSD
+3-Clause), with the fields that this server fills in.
 """
 
 from collections import abc as _abc
@@ -51,6 +53,8 @@ class GRPCInferenceServiceStub:
     ModelMetadata: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ModelMetadataRequest, _inference_pb2.ModelMetadataResponse]
     """Inputs and outputs of a loaded version."""
     ModelInfer: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ModelInferRequest, _inference_pb2.ModelInferResponse]
+    ModelConfig: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ModelConfigRequest, _inference_pb2.ModelConfigResponse]
+    """Triton's extension `model_configuration`, which perf_analyzer asks for before it sends load."""
 
 @_typing.type_check_only
 class GRPCInferenceServiceAsyncStub(GRPCInferenceServiceStub):
@@ -70,6 +74,8 @@ class GRPCInferenceServiceAsyncStub(GRPCInferenceServiceStub):
     ModelMetadata: _aio.UnaryUnaryMultiCallable[_inference_pb2.ModelMetadataRequest, _inference_pb2.ModelMetadataResponse]  # type: ignore[assignment]
     """Inputs and outputs of a loaded version."""
     ModelInfer: _aio.UnaryUnaryMultiCallable[_inference_pb2.ModelInferRequest, _inference_pb2.ModelInferResponse]  # type: ignore[assignment]
+    ModelConfig: _aio.UnaryUnaryMultiCallable[_inference_pb2.ModelConfigRequest, _inference_pb2.ModelConfigResponse]  # type: ignore[assignment]
+    """Triton's extension `model_configuration`, which perf_analyzer asks for before it sends load."""
 
 class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     """One model, named `polyhead`, whose versions are those of polyhead.v1.ModelService. Text comes in as one BYTES tensor;
@@ -122,5 +128,13 @@ class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.ModelInferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.ModelInferResponse, _abc.Awaitable[_inference_pb2.ModelInferResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ModelConfig(
+        self,
+        request: _inference_pb2.ModelConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.ModelConfigResponse, _abc.Awaitable[_inference_pb2.ModelConfigResponse]]:
+        """Triton's extension `model_configuration`, which perf_analyzer asks for before it sends load."""
 
 def add_GRPCInferenceServiceServicer_to_server(servicer: GRPCInferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
