@@ -19,20 +19,20 @@ BEGIN, END = "<!-- settings: made by tools/settings_table.py -->\n", "<!-- /sett
 
 
 def table() -> str:
-    """One row a setting, in the order of the code; those that both read stand once."""
+    """One row a setting, in the order of the code; one that both read alike stands once."""
     sys.path.insert(0, str(ROOT))
     from server.settings import ServerSettings
     from worker.settings import WorkerSettings
 
-    rows = {}
-    readers: dict[str, list[str]] = {}
+    readers: dict[tuple[str, str, str], list[str]] = {}
     for process, settings in (("server", ServerSettings), ("worker", WorkerSettings)):
         for name, field in _fields(settings).items():
-            readers.setdefault(name, []).append(process)
-            if name not in rows or not rows[name][0].strip("`"):  # the server takes the worker's default from the store
-                rows[name] = (_default(field.get_default()), field.description or "")
+            readers.setdefault((name, _default(field.get_default()), field.description or ""), []).append(process)
     lines = ["| setting | default | read by | what it is |", "|---|---|---|---|"]
-    lines += [f"| `{name.upper()}` | {rows[name][0]} | {', '.join(readers[name])} | {rows[name][1]} |" for name in rows]
+    lines += [
+        f"| `{name.upper()}` | {default} | {', '.join(processes)} | {text} |"
+        for (name, default, text), processes in readers.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -45,7 +45,7 @@ def _default(value: object) -> str:
         value = value.get_secret_value()
     if isinstance(value, tuple):
         value = ":".join(map(str, value))
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else "(empty)"
 
 
 def main() -> int:

@@ -32,12 +32,20 @@ class Load:
     calls_per_s: float = 0.0
     deadline_s: float = 0.0
 
+    @property
+    def rate_per_s(self) -> float:
+        """What h2load really offers of `calls_per_s`: it paces each connection in whole calls a second."""
+        return self.connections * self._paced_per_s if self.calls_per_s else 0.0
+
+    @property
+    def _paced_per_s(self) -> int:
+        return max(1, round(self.calls_per_s / self.connections))
+
     def options(self) -> list[str]:
         """h2load's options for it."""
         pace = ["-m", "1"]
         if self.calls_per_s:
-            # h2load paces each client in whole calls a second.
-            pace = ["-m", "2000", "--rps", str(max(1, round(self.calls_per_s / self.connections)))]
+            pace = ["-m", "2000", "--rps", str(self._paced_per_s)]
         deadline = ["-H", f"grpc-timeout: {round(self.deadline_s * 1000)}m"] if self.deadline_s else []
         return ["-c", str(self.connections), *pace, *deadline]
 

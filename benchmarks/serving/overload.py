@@ -22,6 +22,8 @@ NUM_BODIES = 8
 PEAK_SECONDS = 20
 #: A client that reads what it is answered: so many calls a second.
 CHECKED_PER_S = 2.0
+HEALTH_SERVICES = ("", "polyhead.v1.InferenceService")
+HEALTH_PAUSE_S = 0.1
 
 
 def overload(seconds: int) -> list[Figure]:
@@ -43,27 +45,35 @@ def _one(name: str, server: ServerProcess, per_request: int, clients: int, secon
     h2load.run(server.target, PREDICT, closed, PEAK_SECONDS)
     before = _peak(server, closed)
     resident_mib = server.resident_mib()
-    offered_per_s = TIMES * before
-    opened = [h2load.Load(request, 1, offered_per_s / NUM_BODIES, DEADLINE_S) for request in requests]
+    opened = [h2load.Load(request, 1, TIMES * before / NUM_BODIES, DEADLINE_S) for request in requests]
+    offered_per_s = sum(load.rate_per_s for load in opened)
     checker = open_loop.start(server.target, CHECKED_PER_S, seconds, texts[:NUM_BODIES], DEADLINE_S)
     with HealthCaller(server.target) as health:
         answered, began_s = server.num_predictions(), time.monotonic()
         outcome = h2load.run(server.target, PREDICT, opened, seconds, warm_up_s=0)
         num_ok, took_s = server.num_predictions() - answered, time.monotonic() - began_s
+    health.check(took_s)
     checked = open_loop.answers(checker)
     good = sum(not answer.status for answer in checked)
     goodput = (num_ok - good) / took_s  # the server counts the checking client's calls too
     peak = statistics.mean((before, _peak(server, closed)))
     late = server.counter("polyhead_executed_after_deadline_total")
     print(
-        f"  offered {sum(outcome.answered) / seconds:.0f}/s answered or refused, {goodput:.0f}/s with OK, "
-        f"peak {peak:.0f}/s; a checking client: {good} of {len(checked)} OK; health: {health.num_calls} calls, longest "
+        f"  offered {offered_per_s:.0f}/s = {offered_per_s / peak:.1f} times the peak of {peak:.0f}/s; "
+        f"{sum(outcome.answered) / seconds:.0f}/s answered or refused, {goodput:.0f}/s with OK; "
+        f"a checking client: {good} of {len(checked)} OK; health: {health.num_calls} calls, longest "
         f"{health.longest_ms:.0f} ms; executed after their deadline: {late:.0f}; memory {resident_mib:.0f} -> "
         f"{server.resident_mib():.0f} MiB; generators used {outcome.cpu_s / outcome.seconds:.2f} cores",
         flush=True,
     )
     return [
-        Figure(name, goodput, f"calls/s at {TIMES} times the capacity", f"peak, {peak:.0f} calls/s", goodput / peak),
+        Figure(
+            name,
+            goodput,
+            f"calls/s at {offered_per_s / peak:.1f} times the peak",
+            f"peak, {peak:.0f} calls/s",
+            goodput / peak,
+        ),
         Figure(f"{name}-health-ms", health.longest_ms, "ms, longest health answer", "100 ms", health.longest_ms / 100),
     ]
 
@@ -74,25 +84,49 @@ def _peak(server: ServerProcess, loads: list[h2load.Load]) -> float:
 
 
 class HealthCaller:
-    """Asks for the server's health ten times a second, in a thread of its own, and keeps the longest answer."""
+    """Asks for the health of the server and of inference ten times a second, and keeps the longest answer."""
 
     def __init__(self, target: str) -> None:
         self._channel = grpc.insecure_channel(target)
         self._check = health_pb2_grpc.HealthStub(self._channel).Check
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask)
+        self._error: Exception | None = None
         self.longest_ms = 0.0
         self.num_calls = 0
 
+    def check(self, seconds: float) -> None:
+        """
+        Raises:
+            RuntimeError: if a call failed, was answered otherwise than SERVING, or there were few in that time.
+        """
+        if self._error is not None:
+            raise RuntimeError(f"health call {self.num_calls + 1} went wrong") from self._error
+        # Each round is 0.1 s of waiting and two answers; half of them are enough to say how long the longest took.
+        expected = len(HEALTH_SERVICES) * seconds / (HEALTH_PAUSE_S + len(HEALTH_SERVICES) * self.longest_ms / 1e3)
+        if self.num_calls < expected / 2:
+            raise RuntimeError(f"{self.num_calls} health calls in {seconds:.0f} s are too few to say anything")
+
     def _ask(self) -> None:
-        while not self._stop.wait(0.1):
-            began_s = time.perf_counter()
-            self._check(health_pb2.HealthCheckRequest(), timeout=30)
-            self.longest_ms = max(self.longest_ms, 1e3 * (time.perf_counter() - began_s))
-            self.num_calls += 1
+        try:
+            while not self._stop.wait(HEALTH_PAUSE_S):
+                for service in HEALTH_SERVICES:
+                    self._ask_once(service)
+        except (grpc.RpcError, RuntimeError) as error:
+            self._error = error
+
+    def _ask_once(self, service: str) -> None:
+        began_s = time.perf_counter()
+        answer = self._check(health_pb2.HealthCheckRequest(service=service), timeout=30)
+        self.longest_ms = max(self.longest_ms, 1e3 * (time.perf_counter() - began_s))
+        self.num_calls += 1
+        if answer.status != health_pb2.HealthCheckResponse.SERVING:
+            raise RuntimeError(f"health of {service or 'the server'!r} is {answer.status}, not SERVING")
 
     def __enter__(self) -> HealthCaller:
-        self._check(health_pb2.HealthCheckRequest(), timeout=30)
+        for service in HEALTH_SERVICES:
+            self._ask_once(service)
+        self.longest_ms, self.num_calls = 0.0, 0
         self._thread.start()
         return self
 

@@ -68,11 +68,16 @@ def import_(
     """Read a version from a file into the store. Every hash is verified before anything is written.
 
     The version is not released: `polyhead models promote N` serves it. The same file again is the same version.
+    A store that is not there is made.
 
     Example: polyhead models import reviews.tar
     """
-    done = import_version(_store(store_url), file)
+    store = open_store(store_url)
+    is_new_store = not store.root.exists()
+    done = import_version(store, file)
     words = "imported as" if done.is_new else "is there already as"
+    if is_new_store:
+        print(f"made a new store at {store.root}", file=sys.stderr, flush=True)
     _tell(
         {"version": done.version, "artifact_id": done.manifest.artifact_id, "is_new": done.is_new},
         f"{file} {words} version {done.version}; serve it with: polyhead models promote {done.version}",

@@ -22,6 +22,7 @@ from shared.store.artifacts import ArtifactReader, Manifest, Probes, write_artif
 from shared.store.folder import FolderStore
 from shared.store.releases import ReleaseRecord, releases_log
 from shared.store.versions import VersionRecord, versions_log
+from worker.publishing.cli import main
 from worker.publishing.transfer import export_version, import_version
 
 FILES = {"model.safetensors": bytes(range(256)) * 40, "1_Pooling/config.json": b"{}", "empty": b""}
@@ -88,6 +89,34 @@ def test_same_file_again_is_the_same_version(archive: Path, other: FolderStore, 
     assert (import_version(other, archive).version, import_version(other, archive).is_new) == (1, False)
     assert import_version(store, archive).version == 1
     assert len(versions_log(other).entries()) == 1
+
+
+def test_import_makes_a_store_that_is_not_there_and_says_so(
+    archive: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A new machine gets its first model from a file."""
+    folder = tmp_path / "srv" / "store"
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            main(["import", str(archive), "--store-url", str(folder)])
+        assert ended.value.code == 0
+    out, err = capfd.readouterr()
+    assert "imported as version 1; serve it with: polyhead models promote 1" in out
+    assert err == f"made a new store at {folder}\n"
+    assert_whole(FolderStore(folder), 1)
+
+
+def test_file_that_cannot_be_imported_makes_no_store(
+    archive: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does a version that is to be exported from a store that is not there."""
+    archive.write_bytes(archive.read_bytes()[:5000])
+    for arguments in (["import", str(archive)], ["export", "1"], ["delete", "1"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--store-url", str(tmp_path / "new")])
+        assert ended.value.code == 1
+    assert not (tmp_path / "new").exists()
+    assert "made a new store" not in capfd.readouterr().err
 
 
 def test_import_killed_before_its_version_is_finished_by_the_next(archive: Path, other: FolderStore) -> None:
