@@ -23,7 +23,7 @@ class AsyncClient(
 ):
     """A connection to one Polyhead server, for the event loop it was made in; close it or use `async with`.
 
-    Every call ends within `timeout_s` (its own argument, else the client's), except streams (`watch_job` lasts as long
-    as the job, `predict_stream` as long as its sentences) and `upload_dataset`. All calls raise the errors of
-    `polyhead.errors`.
+    Every call ends within `timeout_s` (its own argument, else the client's; inf is no deadline), except streams
+    (`watch_job` lasts as long as the job, `predict_stream` as long as its sentences) and `upload_dataset`. All calls
+    raise the errors of `polyhead.errors`.
     """

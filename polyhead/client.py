@@ -16,7 +16,7 @@ from polyhead.calls.training import TrainingCalls
 class Client(InferenceCalls, InferenceStreamCalls, TrainingCalls, DatasetCalls, ModelCalls, ReportCalls):
     """A connection to one Polyhead server. Thread-safe; connects on the first call; close it or use `with`.
 
-    Every call ends within `timeout_s` (its own argument, else the client's), except streams (`watch_job` lasts as long
-    as the job, `predict_stream` as long as its sentences) and `upload_dataset`. All calls raise the errors of
-    `polyhead.errors`.
+    Every call ends within `timeout_s` (its own argument, else the client's; inf is no deadline), except streams
+    (`watch_job` lasts as long as the job, `predict_stream` as long as its sentences) and `upload_dataset`. All calls
+    raise the errors of `polyhead.errors`.
     """

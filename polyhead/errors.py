@@ -11,7 +11,7 @@ PolyheadError
     ├── DeadlineExceededError  no answer in time; the server drops work whose deadline has passed
     ├── UnavailableError       nobody listens, or the server is loading or draining
     ├── UnimplementedError     the server is of another version and does not know the call
-    ├── CallCancelledError     the call was cancelled
+    ├── CallCancelledError     the call was cancelled, or the client is closed
     └── InternalError          a bug in the server; the message has its id for the server's log
 """
 
@@ -109,7 +109,7 @@ class UnimplementedError(CallError):
 
 
 class CallCancelledError(CallError):
-    """The call was cancelled before it ended."""
+    """The call was cancelled before it ended, or its client was closed: then the message says to make a new one."""
 
 
 class InternalError(CallError):

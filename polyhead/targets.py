@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from polyhead.errors import InvalidArgumentError, UnavailableError
 
@@ -42,12 +43,17 @@ def split(targets: str | Sequence[str]) -> list[str]:
     """The servers of `a:1,b:2`, or of a list; a name with a scheme is one, whatever commas it has.
 
     Raises:
-        InvalidArgumentError: if there is none, or one of several is not host:port.
+        InvalidArgumentError: if there is none, one is empty or no text, or one of several is not host:port.
     """
     if isinstance(targets, str):
         found = [targets] if targets.startswith(SCHEMES) else [part.strip() for part in targets.split(",")]
     else:
-        found = [target for part in targets for target in split(part)]
+        found = [target for part in _parts(targets) for target in split(part)]
+    if len(found) == 1 and not found[0].strip():
+        raise InvalidArgumentError(
+            f"the name of a server is empty: write host:port, such as 127.0.0.1:50051 (got {targets!a})",
+            "INVALID_ARGUMENT",
+        )
     if not found:
         raise InvalidArgumentError("the list of servers is empty: name at least one host:port", "INVALID_ARGUMENT")
     wrong = [name for name in found if not is_host_and_port(name)] if len(found) > 1 else []
@@ -57,6 +63,15 @@ def split(targets: str | Sequence[str]) -> list[str]:
             "INVALID_ARGUMENT",
         )
     return list(dict.fromkeys(found))
+
+
+def _parts(targets: object) -> list[Any]:
+    found = list(targets) if isinstance(targets, Iterable) and not isinstance(targets, bytes) else [targets]
+    if not all(isinstance(part, str) for part in found):
+        raise InvalidArgumentError(
+            f"a server is a text, host:port, or a list of them is given (got {targets!a})", "INVALID_ARGUMENT"
+        )
+    return found
 
 
 def is_host_and_port(name: str) -> bool:

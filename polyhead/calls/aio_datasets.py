@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import cached_property
 from os import PathLike
 from typing import Any, cast
 
@@ -13,16 +12,12 @@ from polyhead import readers, requests, results
 from polyhead.calls.aio_connection import AsyncConnection
 from polyhead.errors import InvalidArgumentError, NotFoundError
 from polyhead.local_file import LocalFile, OnProgress, hash_file
-from polyhead.statuses import translated
-from polyhead.v1 import training_pb2, training_pb2_grpc
+from polyhead.timeouts import check_optional_timeout, grpc_timeout
+from polyhead.v1 import training_pb2
 
 
 class AsyncDatasetCalls(AsyncConnection):
     """Files to train on."""
-
-    @cached_property
-    def _files(self) -> training_pb2_grpc.TrainingServiceAsyncStub:
-        return training_pb2_grpc.TrainingServiceStub(self._channel)
 
     async def upload_dataset(
         self, path: str | PathLike[str], *, on_progress: OnProgress | None = None, timeout_s: float | None = None
@@ -37,6 +32,7 @@ class AsyncDatasetCalls(AsyncConnection):
             OSError: if the file cannot be read.
             InvalidArgumentError: if it is empty, or larger than the server takes.
         """
+        timeout_s = check_optional_timeout(timeout_s)
         file = await asyncio.to_thread(hash_file, path)
         try:
             there = await self.get_dataset(file.sha256)
@@ -60,22 +56,22 @@ class AsyncDatasetCalls(AsyncConnection):
             NotFoundError: if nothing is.
         """
         request = requests.dataset_request(sha256)
-        return readers.read_dataset(await self._call(self._files.GetDataset, request, timeout_s))
+        return readers.read_dataset(await self._call(self._training.GetDataset, request, timeout_s))
 
     async def list_datasets(self, limit: int = 50, *, timeout_s: float | None = None) -> list[results.Dataset]:
         """Files that are whole, newest first."""
         pages = requests.dataset_pages(limit)
         while not pages.is_full:
             request = training_pb2.ListDatasetsRequest(**pages.next_page())
-            pages.add(await self._call(self._files.ListDatasets, request, timeout_s))
+            pages.add(await self._call(self._training.ListDatasets, request, timeout_s))
         return [readers.read_dataset(dataset) for dataset in pages.items]
 
     async def _upload(
         self, file: LocalFile, offset: int, on_progress: OnProgress | None, timeout_s: float | None
     ) -> results.Dataset:
         messages = _off_loop(file, offset, on_progress)
-        with translated(self.target, timeout_s):
-            answer = await cast(Any, self._files.UploadDataset)(messages, timeout=timeout_s)
+        with self._lifetime.call(timeout_s):
+            answer = await cast(Any, self._training.UploadDataset)(messages, timeout=grpc_timeout(timeout_s))
         return replace(readers.read_dataset(answer), file_name=file.path.name)
 
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 
 from polyhead import parts, readers, requests, results
 from polyhead.calls.aio_parts import AsyncPartCalls
-from polyhead.v1 import inference_pb2_grpc
 
 
 class AsyncInferenceCalls(AsyncPartCalls):
     """Predict and Embed."""
-
-    @cached_property
-    def _inference(self) -> inference_pb2_grpc.InferenceServiceAsyncStub:
-        return inference_pb2_grpc.InferenceServiceStub(self._channel)
 
     async def predict(
         self,

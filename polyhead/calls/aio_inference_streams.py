@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from polyhead import readers, requests, results
 from polyhead.calls.aio_connection import AsyncConnection
 from polyhead.errors import CallError
-from polyhead.statuses import translated
 from polyhead.streams.aio_feed import AsyncFeed
 from polyhead.streams.batches import DEFAULT_BATCH_SIZE, Batches, OneEncoder
-from polyhead.v1 import inference_pb2_grpc
+from polyhead.timeouts import check_optional_timeout
 
 T = TypeVar("T", covariant=True)
 
@@ -28,10 +26,6 @@ class _Answer(Protocol[T]):
 
 class AsyncInferenceStreamCalls(AsyncConnection):
     """PredictStream and EmbedStream."""
-
-    @cached_property
-    def _streams(self) -> inference_pb2_grpc.InferenceServiceAsyncStub:
-        return inference_pb2_grpc.InferenceServiceStub(self._channel)
 
     def predict_stream(
         self,
@@ -54,9 +48,10 @@ class AsyncInferenceStreamCalls(AsyncConnection):
         `timeout_s` is given, is not tried again, and its parts may be of different versions. Errors name the sentence,
         counted from 0, after the results of those before it.
         """
+        timeout_s = check_optional_timeout(timeout_s)
         form = requests.predict_request((), tasks, include_embedding, expect_encoder_id, truncation, model, routing_key)
         feed = AsyncFeed(sentences, Batches(form, batch_size))
-        return self._stream(self._streams.PredictStream, feed, readers.read_predictions, include_embedding, timeout_s)
+        return self._stream(self._inference.PredictStream, feed, readers.read_predictions, include_embedding, timeout_s)
 
     def embed_stream(
         self,
@@ -76,9 +71,10 @@ class AsyncInferenceStreamCalls(AsyncConnection):
         Raises:
             FailedPreconditionError: if a model with another encoder is released meanwhile: vectors would not compare.
         """
+        timeout_s = check_optional_timeout(timeout_s)
         form = requests.embed_request((), normalize, dimensions, expect_encoder_id, truncation, model, routing_key)
         feed = AsyncFeed(sentences, Batches(form, batch_size))
-        return self._stream(self._streams.EmbedStream, feed, readers.read_embeddings, True, timeout_s)
+        return self._stream(self._inference.EmbedStream, feed, readers.read_embeddings, True, timeout_s)
 
     async def _stream(
         self,
@@ -90,9 +86,8 @@ class AsyncInferenceStreamCalls(AsyncConnection):
     ) -> AsyncGenerator[T, None]:
         encoder = OneEncoder()
         num_answered = 0
-        call = method(feed, timeout=timeout_s)
         try:
-            with translated(self.target, timeout_s):
+            with self._lifetime.stream(method, feed, timeout_s) as call:
                 async for message in call:
                     answer = read(message)
                     if has_vectors:
@@ -105,6 +100,5 @@ class AsyncInferenceStreamCalls(AsyncConnection):
             raise feed.batches.located(error, num_answered) from error
         finally:
             feed.stop()
-            call.cancel()
         if feed.failure is not None:
             raise feed.failure

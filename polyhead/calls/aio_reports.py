@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from polyhead import arguments
 from polyhead.calls.aio_connection import AsyncConnection
-from polyhead.v1 import models_pb2, models_pb2_grpc
+from polyhead.v1 import models_pb2
 
 
 class AsyncReportCalls(AsyncConnection):
     """What a version's training was like."""
-
-    @cached_property
-    def _reports(self) -> models_pb2_grpc.ModelServiceAsyncStub:
-        return models_pb2_grpc.ModelServiceStub(self._channel)
 
     async def get_report(self, version: int, *, timeout_s: float | None = None) -> bytes:
         """The version's report page: one HTML file without anything to load.
@@ -24,4 +18,4 @@ class AsyncReportCalls(AsyncConnection):
             FailedPreconditionError: if it has no report, or was deleted.
         """
         request = models_pb2.GetReportRequest(version=arguments.number("version", version))
-        return (await self._call(self._reports.GetReport, request, timeout_s)).html
+        return (await self._call(self._models.GetReport, request, timeout_s)).html

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from os import PathLike
 
 from polyhead import readers, requests, results
 from polyhead.calls.connection import Connection
 from polyhead.errors import InvalidArgumentError, NotFoundError
 from polyhead.local_file import LocalFile, OnProgress, hash_file
-from polyhead.statuses import translated
-from polyhead.v1 import training_pb2, training_pb2_grpc
+from polyhead.timeouts import check_optional_timeout, grpc_timeout
+from polyhead.v1 import training_pb2
 
 
 class DatasetCalls(Connection):
     """Files to train on."""
-
-    @cached_property
-    def _files(self) -> training_pb2_grpc.TrainingServiceStub:
-        return training_pb2_grpc.TrainingServiceStub(self._channel)
 
     def upload_dataset(
         self, path: str | PathLike[str], *, on_progress: OnProgress | None = None, timeout_s: float | None = None
@@ -33,6 +28,7 @@ class DatasetCalls(Connection):
             OSError: if the file cannot be read.
             InvalidArgumentError: if it is empty, or larger than the server takes.
         """
+        timeout_s = check_optional_timeout(timeout_s)
         file = hash_file(path)
         try:
             there = self.get_dataset(file.sha256)
@@ -56,19 +52,19 @@ class DatasetCalls(Connection):
             NotFoundError: if nothing is.
         """
         request = requests.dataset_request(sha256)
-        return readers.read_dataset(self._call(self._files.GetDataset, request, timeout_s))
+        return readers.read_dataset(self._call(self._training.GetDataset, request, timeout_s))
 
     def list_datasets(self, limit: int = 50, *, timeout_s: float | None = None) -> list[results.Dataset]:
         """Files that are whole, newest first."""
         pages = requests.dataset_pages(limit)
         while not pages.is_full:
             request = training_pb2.ListDatasetsRequest(**pages.next_page())
-            pages.add(self._call(self._files.ListDatasets, request, timeout_s))
+            pages.add(self._call(self._training.ListDatasets, request, timeout_s))
         return [readers.read_dataset(dataset) for dataset in pages.items]
 
     def _upload(
         self, file: LocalFile, offset: int, on_progress: OnProgress | None, timeout_s: float | None
     ) -> results.Dataset:
-        with translated(self.target, timeout_s):
-            answer = self._files.UploadDataset(file.messages(offset, on_progress), timeout=timeout_s)
+        with self._lifetime.call(timeout_s):
+            answer = self._training.UploadDataset(file.messages(offset, on_progress), timeout=grpc_timeout(timeout_s))
         return replace(readers.read_dataset(answer), file_name=file.path.name)

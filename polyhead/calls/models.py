@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
-from typing import Any, cast
 
 from polyhead import model_requests, readers, requests, results
 from polyhead.calls.connection import Connection
-from polyhead.statuses import translated
-from polyhead.v1 import models_pb2, models_pb2_grpc
+from polyhead.timeouts import check_optional_timeout
+from polyhead.v1 import models_pb2
 
 
 class ModelCalls(Connection):
     """The server, its versions, and changes of the routing table."""
-
-    @cached_property
-    def _models(self) -> models_pb2_grpc.ModelServiceStub:
-        return models_pb2_grpc.ModelServiceStub(self._channel)
 
     def server_info(self, *, timeout_s: float | None = None) -> results.ServerInfo:
         request = models_pb2.GetServerInfoRequest()
@@ -88,14 +82,9 @@ class ModelCalls(Connection):
     def watch_releases(self, after: int = 0, *, timeout_s: float | None = None) -> Iterator[results.Release]:
         """The releases after number `after` (0: the newest), and each new one, until you leave the loop."""
         request = model_requests.watch_releases_request(after)
-        # grpc's stubs hide that a stream of responses is also a call that can be cancelled.
-        call = cast(Any, self._models.WatchReleases(request, timeout=timeout_s))
-        try:
-            with translated(self.target, timeout_s):
-                for message in call:
-                    yield readers.read_release(message)
-        finally:
-            call.cancel()
+        with self._lifetime.stream(self._models.WatchReleases, request, check_optional_timeout(timeout_s)) as call:
+            for message in call:
+                yield readers.read_release(message)
 
     def _change(
         self,

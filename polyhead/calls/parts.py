@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from polyhead import parts
 from polyhead.calls.connection import Connection
 from polyhead.errors import CallError, FailedPreconditionError
-from polyhead.v1 import models_pb2, models_pb2_grpc
+from polyhead.v1 import models_pb2
 
 
 class _Answer(Protocol):
@@ -42,14 +42,15 @@ class PartCalls(Connection):
             UnavailableError: if the served version changes again and again before the last part is answered.
         """
         num_sentences = len(request.sentences)
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        timeout_s = self._seconds(timeout_s)
+        deadline = time.monotonic() + timeout_s
         limit = 0 if num_sentences <= parts.ALWAYS_WHOLE else self._limit(timeout_s)
         if not parts.is_cut(num_sentences, limit):
-            return read(self._call(method, request, timeout_s))
+            return read(self._call_within(method, request, timeout_s))
         all_parts = parts.cut(request, limit)
         others: list[R]
         for _ in range(parts.ROUNDS):
-            first = read(self._call(method, all_parts[0], _left_s(deadline)))
+            first = read(self._call_within(method, all_parts[0], _left_s(deadline)))
             try:
                 others = self._ask_all(method, all_parts, first.model_version, read, deadline)
             except FailedPreconditionError:
@@ -71,7 +72,7 @@ class PartCalls(Connection):
 
         def ask(number: int, part: parts.Q) -> R:
             try:
-                return read(self._call(method, part, _left_s(deadline)))
+                return read(self._call_within(method, part, _left_s(deadline)))
             except CallError as error:
                 raise parts.shifted(error, number * size) from error
 
@@ -84,11 +85,12 @@ class PartCalls(Connection):
             # After a failure those in flight are waited for, and no more are begun.
             pool.shutdown(cancel_futures=True)
 
-    def _limit(self, timeout_s: float | None) -> int:
+    def _limit(self, timeout_s: float) -> int:
         """Sentences that the server takes in one request; 0: it does not say. Asked once."""
         if self._max_sentences is None:
-            models = models_pb2_grpc.ModelServiceStub(self._channel)
-            info: models_pb2.ServerInfo = self._call(models.GetServerInfo, models_pb2.GetServerInfoRequest(), timeout_s)
+            info: models_pb2.ServerInfo = self._call_within(
+                self._models.GetServerInfo, models_pb2.GetServerInfoRequest(), timeout_s
+            )
             self._max_sentences = info.limits.max_sentences_per_request
         return self._max_sentences
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, overload
 
 from polyhead import readers, requests, results
 from polyhead.calls.connection import Connection
-from polyhead.statuses import translated
-from polyhead.v1 import training_pb2, training_pb2_grpc
+from polyhead.timeouts import check_optional_timeout
+from polyhead.v1 import training_pb2
 
 
 class TrainingCalls(Connection):
     """Jobs: submit, read, cancel, list, watch."""
-
-    @cached_property
-    def _training(self) -> training_pb2_grpc.TrainingServiceStub:
-        return training_pb2_grpc.TrainingServiceStub(self._channel)
 
     @overload
     def train_job(
@@ -89,11 +84,6 @@ class TrainingCalls(Connection):
     def watch_job(self, job_id: str, *, timeout_s: float | None = None) -> Iterator[results.Job]:
         """The job now and after every change, until it has finished and, if it succeeded, is published."""
         request = requests.watch_request(job_id)
-        # grpc's stubs hide that a stream of responses is also a call that can be cancelled.
-        call = cast(Any, self._training.WatchJob(request, timeout=timeout_s))
-        try:
-            with translated(self.target, timeout_s):
-                for message in call:
-                    yield readers.read_job(message)
-        finally:
-            call.cancel()
+        with self._lifetime.stream(self._training.WatchJob, request, check_optional_timeout(timeout_s)) as call:
+            for message in call:
+                yield readers.read_job(message)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import typer
 
 from polyhead.cli.addresses import check_target
+from polyhead.cli.exits import UsageError
 from polyhead.client import Client
+from polyhead.errors import InvalidArgumentError
+from polyhead.timeouts import check_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +24,13 @@ class Session:
         """A client; use it with `with`.
 
         Raises:
-            UsageError: if the target is no address.
+            UsageError: if the target is no address, or the timeout no time.
         """
         check_target("--server", self.target)
+        try:
+            check_timeout(self.timeout_s, "--timeout")
+        except InvalidArgumentError as error:
+            raise UsageError(error.message) from None
         return Client(self.target, timeout_s=self.timeout_s)
 
 

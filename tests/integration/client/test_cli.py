@@ -248,6 +248,7 @@ def test_jobs_watch_json_prints_one_line_a_change(server: FakeServer) -> None:
         (["predict", "UNAVAILABLE"], 3, ["polyhead up"]),
         (["--timeout", "0.2", "predict", "slow"], 3, ["did not answer within 0.2 s (--timeout, DEADLINE_EXCEEDED)"]),
         (["--server", "garbage:abc", "info"], 2, ["--server garbage:abc", "host:port"]),
+        (["--timeout", "1e12", "info"], 2, ["--timeout must be", "(got 1000000000000.0)"]),
         (["up", "--listen", "foo"], 2, ["--listen foo", "host:port"]),
         (["up", "--listen", "127.0.0.1:65536"], 2, ["1 to 65535"]),
         (["jobs", "show", "missing"], 1, ["no job 'missing'"]),

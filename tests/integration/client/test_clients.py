@@ -192,6 +192,13 @@ def test_message_over_the_limit_is_refused_by_the_client(
     driver.close()
 
 
+def test_call_with_an_infinite_timeout_is_answered(call: Driver, server: FakeServer) -> None:
+    """gRPC knows no inf: it takes it for a deadline that has passed."""
+    assert len(call("predict", ["good"] * 100, timeout_s=float("inf"))) == 100
+    assert call("watch_job", "job1", timeout_s=float("inf"))[-1].version == 4
+    call("wait_until_ready", float("inf"))
+
+
 def test_wait_until_ready_returns_when_the_service_turns_to_serving(call: Driver, server: FakeServer) -> None:
     """A stack that starts is waited for by its health, not by sleeping."""
     server.set_health("", SERVING)

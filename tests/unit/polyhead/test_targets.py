@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,15 @@ def test_list_with_a_wrong_server_is_refused(wrong: str | list[str]) -> None:
     """Left out silently, it would never be missed."""
     with pytest.raises(InvalidArgumentError, match="host:port"):
         split(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["", "  ", [""], [" \t"], None, 50051, b"a:1", ["a:1", None]])
+def test_server_without_a_name_is_refused(wrong: Any) -> None:
+    """gRPC would look an empty name up for as long as the call may last; the message shows what was given."""
+    with pytest.raises(InvalidArgumentError, match="host:port") as caught:
+        split(wrong)
+    shown = wrong[0] if isinstance(wrong, list) and len(wrong) == 1 else wrong
+    assert f"(got {shown!a})" in caught.value.message
 
 
 def test_one_server_is_left_to_grpc() -> None:
