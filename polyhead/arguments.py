@@ -57,6 +57,19 @@ def number(field: str, value: object) -> int:
     return value
 
 
+def version_of(field: str, name: str) -> int | None:
+    """The version that `name` is the number of; None: it is an alias, which begins with a letter (SetAlias).
+
+    Raises:
+        InvalidArgumentError: if the number is above 2**31 - 1.
+    """
+    if not (name.isascii() and name.isdigit()):
+        return None
+    digits = name.lstrip("0") or "0"
+    # Longer ones are not even read: int() refuses those of thousands of digits in words of its own.
+    return number(field, int(digits) if len(digits) <= len(str(INT32_MAX)) else name)
+
+
 def real(field: str, value: object) -> float:
     """
     Raises:

@@ -17,7 +17,8 @@ from polyhead.v1 import inference_pb2, models_pb2, training_pb2
 #: What to do with a sentence longer than the model's window: cut and flag it, or refuse the request.
 Truncation = Literal["truncate", "refuse"]
 
-#: A version's number, or an alias such as `latest`; None: stable, or for its share of the traffic the canary.
+#: A version's number (3 or "3"), or an alias such as `latest`, `stable` or `canary`; None: stable, or for its share of
+#: the traffic the canary.
 ModelName = int | str | None
 
 _TRUNCATION = {
@@ -69,12 +70,13 @@ def embed_request(
 
 
 def selector(model: ModelName) -> inference_pb2.ModelSelector | None:
-    """A version's number, an alias, or None for whatever the server's routing says."""
+    """A version's number, an alias, or None for whatever the server's routing says; a text of digits is a number."""
     if model is None:
         return None
-    if isinstance(model, str):
-        return inference_pb2.ModelSelector(alias=arguments.text("model", model))
-    return inference_pb2.ModelSelector(version=arguments.number("model", model))
+    version = arguments.version_of("model", model) if isinstance(model, str) else arguments.number("model", model)
+    if version is not None:
+        return inference_pb2.ModelSelector(version=version)
+    return inference_pb2.ModelSelector(alias=arguments.text("model", model))
 
 
 def train_request(

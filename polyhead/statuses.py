@@ -44,6 +44,9 @@ _OWN_DEADLINE = "Deadline Exceeded"
 _REASON_LOST = "Internal error from Core"
 #: Between two tries to watch a server's health.
 HEALTH_PAUSE_S = 0.1
+#: What a wait heard last, where it heard nothing.
+NOBODY = "nobody answers"
+_LAST = "last: "
 
 
 class FailedCall(Protocol):
@@ -98,7 +101,12 @@ def is_passing(error: errors.CallError) -> bool:
 
 def not_ready_error(target: str, service: str, timeout_s: float, last: str) -> errors.UnavailableError:
     what = f"{service} at {target}" if service else f"the server at {target}"
-    return errors.UnavailableError(f"{what} was not ready within {timeout_s:g} s (last: {last})", "UNAVAILABLE")
+    return errors.UnavailableError(f"{what} was not ready within {timeout_s:g} s ({_LAST}{last})", "UNAVAILABLE")
+
+
+def is_answered(error: errors.UnavailableError) -> bool:
+    """Whether a server is there, and refuses: it gave its log's id, or a wait for it ended with another state."""
+    return bool(error.request_id) or (_LAST in error.message and NOBODY not in error.message)
 
 
 def _read_details(trailer: Iterable[tuple[str, str | bytes]] | None) -> tuple[tuple[FieldViolation, ...], float | None]:

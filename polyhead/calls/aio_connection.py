@@ -21,7 +21,7 @@ from polyhead.channel import (
 )
 from polyhead.errors import CallError
 from polyhead.retrying import DEFAULT_RETRIES, Tries, check_retries
-from polyhead.statuses import HEALTH_PAUSE_S, is_passing, not_ready_error
+from polyhead.statuses import HEALTH_PAUSE_S, NOBODY, is_passing, not_ready_error
 from polyhead.targets import split
 from polyhead.timeouts import check_timeout, grpc_timeout
 from polyhead.v1 import inference_pb2_grpc, models_pb2_grpc, training_pb2_grpc
@@ -88,7 +88,7 @@ class AsyncConnection:
             UnavailableError: if that takes longer than `timeout_s`.
         """
         deadline = time.monotonic() + check_timeout(timeout_s)
-        last = "nobody answers"
+        last = NOBODY
         while (left_s := deadline - time.monotonic()) > 0:
             request = health_pb2.HealthCheckRequest(service=service)
             watched = self._lifetime.stream(self._health.Watch, request, left_s, wait_for_ready=True)

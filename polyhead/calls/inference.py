@@ -25,7 +25,7 @@ class InferenceCalls(PartCalls):
     ) -> results.PredictResult:
         """Classify sentences with the named tasks, or with all that the model has.
 
-        `model` names a version or an alias. Without it, requests of one `routing_key` see one version
+        `model` names a version (3 or "3") or an alias. Without it, requests of one `routing_key` see one version
         while a canary runs. More sentences than the server takes at once go in several calls within one `timeout_s`,
         all answered by one version; the first part that is wrong is named.
         """

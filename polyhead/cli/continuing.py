@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from polyhead.arguments import version_of
 from polyhead.cli.exits import UsageError
 from polyhead.cli.output import errors_out
 from polyhead.results import ServedModel, TaskInfo, Version
@@ -22,8 +23,8 @@ def resolve_version(name: str, versions: Sequence[Version]) -> int:
     Raises:
         UsageError: if it is none of them; names those that there are.
     """
-    if name.isdigit() and int(name) > 0:
-        return int(name)
+    if number := version_of("--base-version", name):
+        return number
     for version in versions:
         if (name == "stable" and version.is_stable) or name in version.aliases:
             return version.number

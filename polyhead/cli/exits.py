@@ -20,6 +20,7 @@ from polyhead.errors import (
     RecipeError,
     UnavailableError,
 )
+from polyhead.statuses import is_answered
 
 
 class ExitStatus(IntEnum):
@@ -84,7 +85,7 @@ def report(error: PolyheadError) -> None:
         errors_out.print(f"  {violation}", soft_wrap=True)
     if isinstance(error, CallError) and error.retry_after_s is not None:
         errors_out.print(f"  try again in {error.retry_after_s:g} s")
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError) and not is_answered(error):
         errors_out.print("  start one with `polyhead up`, or name another with --server or POLYHEAD_SERVER")
 
 

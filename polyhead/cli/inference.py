@@ -55,7 +55,7 @@ def predict(
                     tasks=task or (),
                     include_embedding=embedding,
                     truncation="refuse" if refuse_long else "truncate",
-                    model=_model(model),
+                    model=model or None,
                     routing_key=routing_key,
                 )
             )
@@ -93,7 +93,7 @@ def embed(
     if save is not None and save.suffix not in {".jsonl", ".npy"}:
         raise UsageError(f"--out {save}: the name must end in .jsonl or .npy")
     with connect(context) as client:
-        answer, embeddings = _embed_all(client, sentences, dimensions, _model(model), routing_key)
+        answer, embeddings = _embed_all(client, sentences, dimensions, model or None, routing_key)
     vectors = [item.values for item in embeddings]
     if save is not None:
         write_vectors(save, sentences, vectors)
@@ -115,7 +115,7 @@ def embed(
 
 
 def _embed_all(
-    client: Client, sentences: Sequence[str], dimensions: int, model: int | str | None, routing_key: str
+    client: Client, sentences: Sequence[str], dimensions: int, model: str | None, routing_key: str
 ) -> tuple[EmbedResult, list[SentenceEmbedding]]:
     """The last answer, and the embeddings of all; all of one encoder, even if the model changes in between."""
     answer: EmbedResult | None = None
@@ -128,11 +128,6 @@ def _embed_all(
         embeddings += answer.embeddings
     assert answer is not None  # read_sentences returns at least one
     return answer, embeddings
-
-
-def _model(name: str) -> int | str | None:
-    """A number is a version, anything else an alias."""
-    return int(name) if name.isascii() and name.isdigit() else name or None
 
 
 def _warn_of_change(versions: set[int]) -> None:

@@ -32,11 +32,11 @@ def promote(
 ) -> None:
     """Make a version the stable one.
 
-    It answers all requests that name nothing. The server proves first that it loads. Later jobs are kept but
-    not released until a promotion with --resume-automatic.
+    It answers all requests that name nothing; a canary of another version keeps its share. The server proves
+    first that it loads. Later jobs are kept but not released until a promotion with --resume-automatic.
     """
     with connect(context) as client:
-        _report(
+        _report_stable(
             client.promote(version, resume_automatic=resume_automatic, request_id=request_id, why=why, by=_me()),
             as_json,
         )
@@ -47,10 +47,11 @@ def rollback(
 ) -> None:
     """Go back to a version that was stable before.
 
-    Aliases stay where they are. Later jobs are kept but not released until a promotion with --resume-automatic.
+    Aliases and canary stay where they are. Later jobs are kept but not released until a promotion with
+    --resume-automatic.
     """
     with connect(context) as client:
-        _report(client.rollback(version, request_id=request_id, why=why, by=_me()), as_json)
+        _report_stable(client.rollback(version, request_id=request_id, why=why, by=_me()), as_json)
 
 
 def alias(
@@ -126,6 +127,18 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `polyhead models`."""
     for command in (promote, rollback, alias, canary, watch):
         app.command()(command)
+
+
+def _report_stable(release: Release, as_json: bool) -> None:
+    """Of a change that leaves the canary, if there is one, as it is."""
+    _report(release, as_json)
+    if release.canary and not as_json:
+        version, share = release.canary.version, release.canary.share
+        errors_out.print(
+            f"canary: version {version} still gets {100 * share:g} % of the traffic; end it with "
+            f"`polyhead models canary {version} --end`",
+            soft_wrap=True,
+        )
 
 
 def _report(release: Release, as_json: bool) -> None:

@@ -161,9 +161,12 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
         self.serving = 3
         self.refused = {2: "hash"}
         self.hold = False
+        #: Beside the stable version that Promote and Rollback make.
+        self.canary: models_pb2.Canary | None = None
         self.num_promotions = self.num_promotions_to_fail = 0
         self._next = 3
         self.num_looks = 0
+        self.last_promotion = models_pb2.PromoteRequest()
 
     def release(self, version: int) -> None:
         self._next, self.num_looks = version, 0
@@ -208,9 +211,13 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
 
     async def Promote(self, request: models_pb2.PromoteRequest, context: Any) -> models_pb2.Release:
         self.num_promotions += 1
+        self.last_promotion = request
         if self.num_promotions <= self.num_promotions_to_fail:
             await refuse_for((grpc.StatusCode.UNAVAILABLE, None), context)
-        return models_pb2.Release(number=3, stable=request.version)
+        return models_pb2.Release(number=3, stable=request.version, canary=self.canary)
+
+    async def Rollback(self, request: models_pb2.RollbackRequest, context: Any) -> models_pb2.Release:
+        return models_pb2.Release(number=3, stable=request.version, canary=self.canary)
 
 
 class FakeTraining(training_pb2_grpc.TrainingServiceServicer):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+from polyhead.v1 import models_pb2
 from tests.integration.client.fake_service import FakeServer
 
 ROOT = Path(__file__).parents[3]
@@ -245,7 +246,7 @@ def test_jobs_watch_json_prints_one_line_a_change(server: FakeServer) -> None:
         (["predict", "INVALID_ARGUMENT"], 1, ["refused with", "sentences[0]: is bad"]),
         (["predict", "RESOURCE_EXHAUSTED"], 1, ["try again in 1.5 s"]),
         (["predict", "INTERNAL"], 1, ["INTERNAL"]),
-        (["predict", "UNAVAILABLE"], 3, ["polyhead up"]),
+        (["predict", "UNAVAILABLE"], 3, ["refused with UNAVAILABLE"]),
         (["--timeout", "0.2", "predict", "slow"], 3, ["did not answer within 0.2 s (--timeout, DEADLINE_EXCEEDED)"]),
         (["--server", "garbage:abc", "info"], 2, ["--server garbage:abc", "host:port"]),
         (["--timeout", "1e12", "info"], 2, ["--timeout must be", "(got 1000000000000.0)"]),
@@ -282,6 +283,38 @@ def test_command_without_a_server_exits_with_3_and_names_the_address() -> None:
     done = run("127.0.0.1:1", "info", "--json")
     assert done.returncode == 3
     assert "127.0.0.1:1" in done.stderr
+    assert "start one with `polyhead up`" in done.stderr
+
+
+def test_command_whose_server_is_not_ready_does_not_say_to_start_one(server: FakeServer) -> None:
+    """It is there, and says itself what it waits for; a second one would not get its port."""
+    done = run(server.target, "predict", "UNAVAILABLE")
+    assert done.returncode == 3
+    assert done.stderr == f"error: {server.target}: refused with UNAVAILABLE (UNAVAILABLE)\n"
+
+
+@pytest.mark.parametrize(("model", "kind"), [("3", "version"), ("03", "version"), ("stable", "alias"), ("v3", "alias")])
+def test_model_of_digits_is_a_version_and_any_other_an_alias(server: FakeServer, model: str, kind: str) -> None:
+    """As the client library reads it."""
+    done = run(server.target, "predict", "--model", model, "good")
+    assert done.returncode == 0, done.stderr
+    assert server.inference.last_predict.model.WhichOneof("model") == kind
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_change_of_the_stable_version_says_that_a_canary_goes_on(server: FakeServer, command: str) -> None:
+    """Who goes back because of bad answers must know who still gives some; the line names a command that works."""
+    assert "canary:" not in run(server.target, "models", command, "3").stderr
+    server.models.canary = models_pb2.Canary(version=5, share=0.1)
+    done = run(server.target, "models", command, "3")
+    line = "canary: version 5 still gets 10 % of the traffic; end it with `polyhead models canary 5 --end`"
+    assert (done.returncode, done.stderr.splitlines()) == (0, [line])
+    ended = run(server.target, *line.split("`")[1].split()[1:])
+    assert ended.returncode == 0, ended.stderr
+    assert "canary:" not in ended.stderr
+    assert server.models.last_promotion == models_pb2.PromoteRequest(
+        version=5, canary_share=0, by=server.models.last_promotion.by
+    )
 
 
 @pytest.mark.parametrize("stdin", [b"good\nb\xe9d\n", b""])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from polyhead import errors, requests
+from polyhead.v1 import inference_pb2
 
 SPEC = {"tasks": [{"name": "a"}]}
 
@@ -46,6 +47,25 @@ def test_argument_that_cannot_be_sent_is_refused_with_field_and_value(ask: Any, 
     assert caught.value.status == "INVALID_ARGUMENT"
     assert caught.value.violations[0].field == field
     assert value in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [3, "3", "003"])
+def test_model_of_digits_is_a_version(model: int | str) -> None:
+    """An alias begins with a letter, so a number can mean nothing else; the command line reads it so too."""
+    assert requests.selector(model) == inference_pb2.ModelSelector(version=3)
+
+
+@pytest.mark.parametrize("model", ["latest", "canary", "v3", "3rc", "-1", "1.5", "²", "٣", ""])
+def test_model_that_is_no_number_is_an_alias(model: str) -> None:
+    """Whether there is such an alias is the server's to say."""
+    assert requests.selector(model) == inference_pb2.ModelSelector(alias=model)
+
+
+@pytest.mark.parametrize("model", [str(2**31), "9" * 5000])
+def test_model_of_too_many_digits_is_refused(model: str) -> None:
+    """In our words: neither protobuf's nor int()'s, which stops at a few thousand digits."""
+    with pytest.raises(errors.InvalidArgumentError, match=r"model: must be a whole number from 0 to 2147483647 \(got "):
+        requests.selector(model)
 
 
 def test_every_bad_sentence_is_named() -> None:

@@ -29,7 +29,7 @@ def test_base_version_is_a_number_stable_or_an_alias(name: str, number: int) -> 
     assert resolve_version(name, VERSIONS) == number
 
 
-@pytest.mark.parametrize("name", ["newest", "0", "-1", ""])
+@pytest.mark.parametrize("name", ["newest", "0", "-1", "", "²"])
 def test_base_version_that_is_none_of_them_names_those_there_are(name: str) -> None:
     """A typo is answered with the choice."""
     with pytest.raises(UsageError, match="latest, old, stable, trial"):

@@ -6,10 +6,28 @@ import pytest
 
 from polyhead.cli.exits import report
 from polyhead.cli.output import errors_out
-from polyhead.errors import FieldViolation, InvalidArgumentError, PolyheadError, RecipeError
+from polyhead.errors import FieldViolation, InvalidArgumentError, PolyheadError, RecipeError, UnavailableError
+from polyhead.statuses import NOBODY, not_ready_error
 
 EPOCHS = FieldViolation("optimizer.epochs", "must be at least 1 (got 0)")
 HEADS = FieldViolation("freeze.heads[0]", "'a' is not one of the job's tasks")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_there"),
+    [
+        (UnavailableError("a:1: failed to connect", "UNAVAILABLE"), False),
+        (UnavailableError("a:1: no model is loaded yet", "UNAVAILABLE", (), None, "id1"), True),
+        (UnavailableError("nobody.invalid:1: the name leads to no address", "UNAVAILABLE"), False),
+        (not_ready_error("a:1", "", 60, NOBODY), False),
+        (not_ready_error("a:1", "", 60, "NOT_SERVING"), True),
+    ],
+)
+def test_hint_to_start_a_server_is_given_where_none_answers(error: UnavailableError, is_there: bool) -> None:
+    """A server that starts, drains or has no release is there: another one would not help."""
+    with errors_out.capture() as captured:
+        report(error)
+    assert ("polyhead up" in captured.get()) is not is_there
 
 
 @pytest.mark.parametrize(
