@@ -32,28 +32,21 @@ class Load:
     calls_per_s: float = 0.0
     deadline_s: float = 0.0
 
-    @property
-    def rate_per_s(self) -> float:
-        """What h2load really offers of `calls_per_s`: it paces each connection in whole calls a second."""
-        return self.connections * self._paced_per_s if self.calls_per_s else 0.0
-
-    @property
-    def _paced_per_s(self) -> int:
-        return max(1, round(self.calls_per_s / self.connections))
-
     def options(self) -> list[str]:
         """h2load's options for it."""
         pace = ["-m", "1"]
         if self.calls_per_s:
-            pace = ["-m", "2000", "--rps", str(self._paced_per_s)]
+            # h2load paces each client in whole calls a second; Outcome.started tells what came of it.
+            pace = ["-m", "2000", "--rps", str(max(1, round(self.calls_per_s / self.connections)))]
         deadline = ["-H", f"grpc-timeout: {round(self.deadline_s * 1000)}m"] if self.deadline_s else []
         return ["-c", str(self.connections), *pace, *deadline]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`answered[i]`: calls of load i that came back in the measured time, whatever their status."""
+    """Of load i in the measured time: `started[i]` calls were sent, `answered[i]` came back, whatever their status."""
 
+    started: list[int]
     answered: list[int]
     seconds: float
     #: CPU seconds of all generators together.
@@ -90,7 +83,7 @@ def run(target: str, method: str, loads: Sequence[Load], seconds: int, warm_up_s
                 "-H", "content-type: application/grpc", "-H", "te: trailers", f"http://{target}{method}",
             ]  # fmt: skip
             processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-        answered, cpu_s = [], 0.0
+        started, answered, cpu_s = [], [], 0.0
         for process in processes:
             assert process.stdout is not None
             told = process.stdout.read()
@@ -98,8 +91,15 @@ def run(target: str, method: str, loads: Sequence[Load], seconds: int, warm_up_s
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             cpu_s += usage.ru_utime + usage.ru_stime
-            found = re.search(r"(\d+) succeeded, (\d+) failed", told)
-            if process.returncode != 0 or found is None:
+            counts = _counts(told)
+            if process.returncode != 0 or counts is None:
                 raise RuntimeError(f"h2load ended with {process.returncode}:\n{told}")
-            answered.append(int(found[1]))
-    return Outcome(answered, float(seconds), cpu_s)
+            started.append(counts[0])
+            answered.append(counts[1])
+    return Outcome(started, answered, float(seconds), cpu_s)
+
+
+def _counts(told: str) -> tuple[int, int] | None:
+    """Calls that were started and that succeeded, in the generator's words; None if it does not say."""
+    found = re.search(r"(\d+) started, \d+ done, (\d+) succeeded", told)
+    return (int(found[1]), int(found[2])) if found else None

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import threading
 import time
-
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.report import Figure
 from benchmarks.serving import h2load, open_loop
+from benchmarks.serving.health_caller import HealthCaller
 from benchmarks.serving.processes import PREDICT, ServerProcess, published, serving
 from benchmarks.serving.sentences import tweets
 from polyhead.v1 import inference_pb2
@@ -22,8 +19,6 @@ NUM_BODIES = 8
 PEAK_SECONDS = 20
 #: A client that reads what it is answered: so many calls a second.
 CHECKED_PER_S = 2.0
-HEALTH_SERVICES = ("", "polyhead.v1.InferenceService")
-HEALTH_PAUSE_S = 0.1
 
 
 def overload(seconds: int) -> list[Figure]:
@@ -46,13 +41,13 @@ def _one(name: str, server: ServerProcess, per_request: int, clients: int, secon
     before = _peak(server, closed)
     resident_mib = server.resident_mib()
     opened = [h2load.Load(request, 1, TIMES * before / NUM_BODIES, DEADLINE_S) for request in requests]
-    offered_per_s = sum(load.rate_per_s for load in opened)
     checker = open_loop.start(server.target, CHECKED_PER_S, seconds, texts[:NUM_BODIES], DEADLINE_S)
     with HealthCaller(server.target) as health:
         answered, began_s = server.num_predictions(), time.monotonic()
         outcome = h2load.run(server.target, PREDICT, opened, seconds, warm_up_s=0)
         num_ok, took_s = server.num_predictions() - answered, time.monotonic() - began_s
     health.check(took_s)
+    offered_per_s = sum(outcome.started) / outcome.seconds
     checked = open_loop.answers(checker)
     good = sum(not answer.status for answer in checked)
     goodput = (num_ok - good) / took_s  # the server counts the checking client's calls too
@@ -81,56 +76,3 @@ def _one(name: str, server: ServerProcess, per_request: int, clients: int, secon
 def _peak(server: ServerProcess, loads: list[h2load.Load]) -> float:
     """Calls/s in a closed loop."""
     return sum(h2load.run(server.target, PREDICT, loads, PEAK_SECONDS).answered) / PEAK_SECONDS
-
-
-class HealthCaller:
-    """Asks for the health of the server and of inference ten times a second, and keeps the longest answer."""
-
-    def __init__(self, target: str) -> None:
-        self._channel = grpc.insecure_channel(target)
-        self._check = health_pb2_grpc.HealthStub(self._channel).Check
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self._error: Exception | None = None
-        self.longest_ms = 0.0
-        self.num_calls = 0
-
-    def check(self, seconds: float) -> None:
-        """
-        Raises:
-            RuntimeError: if a call failed, was answered otherwise than SERVING, or there were few in that time.
-        """
-        if self._error is not None:
-            raise RuntimeError(f"health call {self.num_calls + 1} went wrong") from self._error
-        # Each round is 0.1 s of waiting and two answers; half of them are enough to say how long the longest took.
-        expected = len(HEALTH_SERVICES) * seconds / (HEALTH_PAUSE_S + len(HEALTH_SERVICES) * self.longest_ms / 1e3)
-        if self.num_calls < expected / 2:
-            raise RuntimeError(f"{self.num_calls} health calls in {seconds:.0f} s are too few to say anything")
-
-    def _ask(self) -> None:
-        try:
-            while not self._stop.wait(HEALTH_PAUSE_S):
-                for service in HEALTH_SERVICES:
-                    self._ask_once(service)
-        except (grpc.RpcError, RuntimeError) as error:
-            self._error = error
-
-    def _ask_once(self, service: str) -> None:
-        began_s = time.perf_counter()
-        answer = self._check(health_pb2.HealthCheckRequest(service=service), timeout=30)
-        self.longest_ms = max(self.longest_ms, 1e3 * (time.perf_counter() - began_s))
-        self.num_calls += 1
-        if answer.status != health_pb2.HealthCheckResponse.SERVING:
-            raise RuntimeError(f"health of {service or 'the server'!r} is {answer.status}, not SERVING")
-
-    def __enter__(self) -> HealthCaller:
-        for service in HEALTH_SERVICES:
-            self._ask_once(service)
-        self.longest_ms, self.num_calls = 0.0, 0
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._channel.close()

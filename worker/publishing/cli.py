@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from shared.errors import InvalidInputError, PolyheadError
+from shared.errors import CorruptArtifactError, InvalidInputError, PolyheadError, SchemaVersionError, StoreError
 from shared.store.folder import FolderStore, open_store
 from worker.publishing.deletion import delete_version
 from worker.publishing.transfer import export_version, import_version
@@ -74,7 +74,12 @@ def import_(
     """
     store = open_store(store_url)
     is_new_store = not store.root.exists()
-    done = import_version(store, file)
+    try:
+        done = import_version(store, file)
+    except (CorruptArtifactError, SchemaVersionError):  # the file's fault, and said so
+        raise
+    except StoreError as error:
+        raise StoreError(f"store {store.root}: {error}; --store-url or STORE_URL name another") from error
     words = "imported as" if done.is_new else "is there already as"
     if is_new_store:
         print(f"made a new store at {store.root}", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ import pytest
 
 import polyhead
 from shared.store.folder import FolderStore
-from tests.conftest import RunningServer
+from tests.conftest import RunningServer, running_server
 from tests.integration.client.driver import AsyncDriver, SyncDriver
 from tests.integration.server.waiting import until_serving
 from tests.published import add_version, publish
@@ -139,3 +139,17 @@ async def test_version_travels_to_another_store_and_back_and_is_deleted(
     assert "alias latest" in kept.stderr
     nowhere = FolderStore(tmp_path / "nowhere")
     assert "STORE_URL" in (await run(target, nowhere, "models", "export", "1", status=1)).stderr
+
+
+async def test_first_model_of_a_new_machine_comes_from_a_file(
+    store: FolderStore, tiny_base: Path, tmp_path: Path, valkey_url: str
+) -> None:
+    """No worker, no training, no store yet: import, start a server, promote; then it answers."""
+    publish(store, tiny_base)
+    file, new = str(tmp_path / "one.tar"), FolderStore(tmp_path / "srv" / "store")
+    await run("nowhere:1", store, "models", "export", "1", "-o", file)
+    told = await run("nowhere:1", store, "models", "import", file, "--store-url", str(new.root))
+    assert f"made a new store at {new.root}" in told.stderr
+    async with running_server(new, valkey_url) as server:
+        await run(server.target, new, "models", "promote", "1")
+        assert "version 1" in (await run(server.target, new, "predict", "good")).stdout

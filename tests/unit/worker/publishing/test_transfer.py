@@ -119,6 +119,27 @@ def test_file_that_cannot_be_imported_makes_no_store(
     assert "made a new store" not in capfd.readouterr().err
 
 
+def test_import_into_an_empty_folder_makes_it_a_store(archive: Path, tmp_path: Path) -> None:
+    """A volume that was just mounted."""
+    (tmp_path / "volume").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        main(["import", str(archive), "--store-url", str(tmp_path / "volume")])
+    assert ended.value.code == 0
+    assert_whole(FolderStore(tmp_path / "volume"), 1)
+
+
+def test_import_where_no_store_can_be_says_where_and_what_to_do(
+    archive: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A bare "Not a directory" would send people to look at their archive."""
+    with pytest.raises(SystemExit) as ended:
+        main(["import", str(archive), "--store-url", str(archive)])
+    assert ended.value.code == 1
+    error = capfd.readouterr().err
+    assert f"store {archive}: cannot write" in error
+    assert "--store-url or STORE_URL" in error
+
+
 def test_import_killed_before_its_version_is_finished_by_the_next(archive: Path, other: FolderStore) -> None:
     """All files lie there, no record names them: nothing is written twice under another id."""
     import_version(other, archive)
