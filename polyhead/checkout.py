@@ -20,7 +20,7 @@ def checkout_root() -> Path:
     root = Path(__file__).resolve().parents[1]
     if not all((root / room / "__init__.py").exists() for room in ("server", "worker", "shared")):
         raise NoCheckoutError(
-            "this command starts the server or the worker, which run from a checkout of Polyhead; "
+            "this command needs the server's or the worker's code, which runs from a checkout of Polyhead; "
             f"there is none at {root}"
         )
     return root

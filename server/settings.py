@@ -14,7 +14,10 @@ class ServerSettings(ProcessSettings):
 
     PREFIX = "SERVER_"
 
-    base_model: str = Field("", description="Base model to check job specs against; empty: the newest version's.")
+    base_model: str = Field(
+        "",
+        description="Base model to check job specs against; empty: the newest version's, or the worker's default.",
+    )
     server_listen: str = Field(
         "127.0.0.1:50051", pattern=r"^.+:\d{1,5}$", description="Host and port; port 0 takes a free one."
     )
