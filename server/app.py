@@ -71,7 +71,9 @@ class Application:
         self._settings = settings
         self._device = pick_device(settings.server_device)
         self._store = open_store(settings.store_url)
+        # Jobs have threads of their own: while Redis hangs, whoever watches one must not delay a rollback.
         self._blocking = ThreadPoolExecutor(NUM_BLOCKING_THREADS, "blocking")
+        self._jobs = ThreadPoolExecutor(NUM_BLOCKING_THREADS, "jobs")
         self._loading = ThreadPoolExecutor(1, "loading")
         self._idle = IdleThread(LOADING_PATIENCE_S)
         self._tokenizing = ThreadPoolExecutor(1, "tokenizing")
@@ -119,7 +121,7 @@ class Application:
         await asyncio.to_thread(self._compute.join_blocking, COMPUTE_END_S)
         if self._endpoint is not None:
             await asyncio.to_thread(self._endpoint.close_blocking)
-        for executor in (self._blocking, self._loading, self._tokenizing):
+        for executor in (self._blocking, self._jobs, self._loading, self._tokenizing):
             executor.shutdown(wait=False, cancel_futures=True)
         self._idle.close()
         log.info("stopped")
@@ -188,7 +190,7 @@ class Application:
         open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, self._server)
         shapes = BaseShapes(self._store, settings.base_model)
         training = TrainingServicer(
-            book, shapes, DatasetStore(self._store), settings.server_max_upload_bytes, self._blocking
+            book, shapes, DatasetStore(self._store), settings.server_max_upload_bytes, self._jobs
         )
         training_pb2_grpc.add_TrainingServiceServicer_to_server(training, self._server)
         identity = {

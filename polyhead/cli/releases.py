@@ -11,7 +11,7 @@ from polyhead.cli.exits import UsageError
 from polyhead.cli.output import errors_out, out, print_json
 from polyhead.cli.session import connect
 from polyhead.cli.tables import releases_table
-from polyhead.results import Release
+from polyhead.results import Release, ServerInfo
 
 Version = Annotated[int, typer.Argument(min=1, help="The version's number; see `polyhead models list`.")]
 Why = Annotated[str, typer.Option(help="The reason, for people who read the releases later.")]
@@ -93,17 +93,18 @@ def canary(
     if (share is None) is not end:
         raise UsageError("give the canary a --share, or --end it")
     with connect(context) as client:
-        _report(
-            client.promote(
-                version,
-                canary_share=0.0 if end else share,
-                resume_automatic=resume_automatic,
-                request_id=request_id,
-                why=why,
-                by=_me(),
-            ),
-            as_json,
+        release = client.promote(
+            version,
+            canary_share=0.0 if end else share,
+            resume_automatic=resume_automatic,
+            request_id=request_id,
+            why=why,
+            by=_me(),
         )
+        _report(release, as_json)
+        if release.canary and not as_json:
+            for line in canary_notes(client.server_info()):
+                errors_out.print(f"note: {line}", soft_wrap=True)
 
 
 def watch(
@@ -127,6 +128,24 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `polyhead models`."""
     for command in (promote, rollback, alias, canary, watch):
         app.command()(command)
+
+
+def canary_notes(info: ServerInfo) -> list[str]:
+    """Which requests never meet the canary, because stable alone can answer them."""
+    by_role = {role: state for state in info.models for role in state.roles}
+    stable, canary = by_role.get("stable"), by_role.get("canary")
+    if stable is None or canary is None:
+        return []
+    notes = []
+    if lacking := sorted({task.name for task in stable.tasks} - {task.name for task in canary.tasks}):
+        shown = ", ".join(lacking)
+        notes.append(f"version {canary.version} lacks {shown}: requests for that, or for all tasks, stay with stable")
+    if canary.encoder_id != stable.encoder_id:
+        notes.append(
+            f"version {canary.version} has another encoder than stable: requests for embeddings meet it only with a "
+            "routing key, so that nobody's vectors become a mixture"
+        )
+    return notes
 
 
 def _report_stable(release: Release, as_json: bool) -> None:

@@ -6,6 +6,7 @@ Every method blocks (store and Redis); the RPC layer runs them off the event loo
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ from shared.store.releases import releases_log
 from shared.store.versions import versions_log
 
 log = structlog.get_logger(__name__)
+
+#: Seconds in which a Redis that did not answer is not asked for progress again: each question may take a second.
+PROGRESS_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class JobBook:
         self._doorbell = doorbell
         self._board = board
         self._accepted_at: dict[str, str] = {}
+        self._no_progress_until_s = 0.0
         self._lock = threading.Lock()
 
     def base_violations_blocking(self, body: Mapping[str, Any]) -> list[Violation]:
@@ -136,8 +141,12 @@ class JobBook:
 
     def _progress(self, job: Job) -> JobProgress | None:
         """What the running attempt last reported; nothing while Redis is away: progress is a courtesy."""
+        if time.monotonic() < self._no_progress_until_s:
+            return None
         try:
             progress = self._board.read(job.job_id)
-        except UnavailableError:
+        except UnavailableError as error:
+            self._no_progress_until_s = time.monotonic() + PROGRESS_PAUSE_S
+            log.warning("no progress of jobs can be told", error=str(error))
             return None
         return progress if progress is not None and progress.claim == len(job.log) else None

@@ -24,6 +24,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 MODEL_NAME = "polyhead"
 #: In the form that the specification asks for, <project>_<format>. It is information only.
 PLATFORM = "pytorch_safetensors"
+#: Of a request.
+PARAMETERS = ("expect_encoder_id", "routing_key", "truncation")
 #: By the names of Triton's extensions, as its server tells them.
 EXTENSIONS = ("model_configuration",)
 _DATA_TYPES = {BYTES: inference_pb2.TYPE_STRING, FP32: inference_pb2.TYPE_FP32}
@@ -115,6 +117,7 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelInfer(
         self, request: inference_pb2.ModelInferRequest, context: Context
     ) -> inference_pb2.ModelInferResponse:
+        requests.refuse(_check_parameters(request))
         sentences = sentences_of(request)
         truncation = _truncation(request)
         found = requests.check_sentences(sentences, truncation, self._limits)
@@ -152,8 +155,23 @@ def _wish(name: str, version: str) -> Wish:
     """
     if name != MODEL_NAME:
         raise NotFoundError(f"no model {name!r}; this server has one, named {MODEL_NAME!r}")
-    is_number = version.isascii() and version.isdigit() and 0 < len(version) < 10
+    is_number = version.isascii() and version.isdigit() and len(version) < 10
+    if is_number and version.startswith("0"):
+        requests.refuse([Violation("model_version", f"is {version!r}; versions are numbered from 1")])
     return Wish(version=int(version) if is_number else 0, alias="" if is_number else version)
+
+
+def _check_parameters(request: inference_pb2.ModelInferRequest) -> list[Violation]:
+    """What is not known is not passed over: a misspelt routing key would send its caller anywhere."""
+    found = []
+    for name, parameter in request.parameters.items():
+        kind = parameter.WhichOneof("parameter_choice")
+        if name not in PARAMETERS:
+            hint = f"is not known; there are {', '.join(PARAMETERS)}"
+            found.append(Violation(f"parameters[{name}]", hint))
+        elif kind != "string_param":
+            found.append(Violation(f"parameters[{name}]", f"is a {kind}; use a string_param"))
+    return found
 
 
 def _truncation(request: inference_pb2.ModelInferRequest) -> int:

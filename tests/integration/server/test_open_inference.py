@@ -170,6 +170,10 @@ MALFORMED = [
     (raw_request([2], raw(b"abc")), "has 1 elements, the shape [2] says 2"),
     (request(["a"], parameters={"truncation": {"stringParam": "maybe"}}), "is 'maybe'; use 'truncate' or 'refuse'"),
     (request(["cat " * 500], parameters={"truncation": {"stringParam": "refuse"}}), "is longer than the model's"),
+    (request(["a"], parameters={"truncation": {"boolParam": True}}), "is a bool_param; use a string_param"),
+    (request(["a"], parameters={"routingkey": {"stringParam": "me"}}), "parameters[routingkey] is not known"),
+    (request(["a"], modelVersion="0"), "model_version is '0'; versions are numbered from 1"),
+    (request(["a"], modelVersion="01"), "model_version is '01'; versions are numbered from 1"),
     (request(["a"], outputs=[{"name": "embedding"}, {"name": "embedding"}]), "named twice"),
     (
         request(["a"], outputs=[{"name": "embedding", "parameters": {"classification": {"int64Param": 2}}}]),

@@ -420,8 +420,8 @@ class ModelInferRequest(_message.Message):
     """Comes back in the answer."""
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, Global___InferParameter]:
-        """`truncation`: "truncate" (default) or "refuse". `expect_encoder_id` and `routing_key`: as in polyhead.v1. Others are not
-        looked at.
+        """`truncation`: "truncate" (default) or "refuse". `expect_encoder_id` and `routing_key`: as in polyhead.v1. All are
+        string_param; others are refused.
         """
 
     @_builtins.property

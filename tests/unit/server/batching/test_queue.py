@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import random
 import threading
@@ -94,6 +95,19 @@ def test_take_drops_expired_before_compute(bench: Bench) -> None:
     assert bench.expired == [late]
     assert bench.queue.num_tokens == 0
     assert bench.stats.evicted == {"deadline": 1}
+
+
+async def test_large_request_wakes_every_compute_worker_that_it_has_work_for(bench: Bench) -> None:
+    """With one woken, the others would sleep beside a full queue until the next request came."""
+    takes = [asyncio.create_task(asyncio.to_thread(bench.take)) for _ in range(2)]
+    while len(bench.queue._changed._waiters) < 2:  # type: ignore[attr-defined]  # noqa: ASYNC110 - a thread waits
+        await asyncio.sleep(0.01)
+    bench.put(*[7] * 8)
+    try:
+        batches = await asyncio.wait_for(asyncio.gather(*takes), 60)
+    finally:
+        bench.queue.close()
+    assert [len(batch.entries) for batch in batches] == [4, 4]
 
 
 def test_equal_sentences_of_a_batch_are_computed_once(make_bench: Callable[..., Bench]) -> None:

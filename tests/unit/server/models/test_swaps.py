@@ -209,6 +209,19 @@ async def test_observer_is_told_of_loads_swaps_refusals_and_requests(
     ]
 
 
+async def test_refusal_is_forgotten_when_no_release_names_the_version(
+    store: FolderStore, tiny_base: Path, manager: ModelManager
+) -> None:
+    """GetServerInfo tells what is wrong now, not what once was."""
+    publish(store, tiny_base, seed=1)
+    release(store, 9)
+    await manager.follow()
+    assert [failure.version for failure in manager.failures.all()] == [9]
+    release(store, 1)
+    await manager.follow()
+    assert not manager.failures
+
+
 async def test_versions_with_the_same_tokenizer_share_it(
     store: FolderStore, tiny_base: Path, manager: ModelManager
 ) -> None:
