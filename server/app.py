@@ -167,6 +167,7 @@ class Application:
         self._models = ModelManager(
             self._store, loader, self._loading, settings.server_poll_s, self._on_serving, self._metrics.models
         )
+        self._metrics.watch_releases(self._models)
         redis_url = settings.redis_url.get_secret_value()
         book = JobBook(self._store, Doorbell(redis_url), ProgressBoard(redis_url))
         gate = Gate(Admission(self._scheduler), self._scheduler.stats, settings.server_max_calls_per_client)
@@ -178,7 +179,7 @@ class Application:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        inference = InferenceServicer(self._models, self._scheduler, limits)
+        inference = InferenceServicer(self._models, self._scheduler, limits, self._metrics.models)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, self._server)
         open_inference = OpenInferenceServicer(
             self._models,

@@ -11,6 +11,8 @@ from server.metrics.batches import BatchMetrics
 from server.metrics.calls import CallMetrics
 from server.metrics.models import ModelMetrics
 from server.metrics.queue import QueueMetrics
+from server.metrics.releases import ReleaseMetrics
+from server.models.manager import ModelManager
 
 
 class Metrics:
@@ -24,6 +26,10 @@ class Metrics:
         self.calls = CallMetrics(self.registry)
         self.models = ModelMetrics(self.registry)
         self.batches = BatchMetrics(self.registry)
+
+    def watch_releases(self, models: ModelManager) -> None:
+        """Read at every scrape how far it follows them."""
+        self.registry.register(ReleaseMetrics(models))
 
     def watch_queue(self, scheduler: Scheduler, num_workers_alive: Callable[[], int]) -> None:
         """Read its counts at every scrape, and be told of its batches."""

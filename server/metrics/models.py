@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from server.metrics.calls import CALL_SECONDS
+
 #: From a tiny model out of the page cache to a large one from a slow disk.
 LOAD_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
@@ -36,6 +38,19 @@ class ModelMetrics:
             ("version", "route"),
             registry=registry,
         )
+        self._answered = Histogram(
+            "polyhead_model_seconds",
+            "Time from a request's getting its version to its last sentence computed.",
+            ("version",),
+            registry=registry,
+            buckets=CALL_SECONDS,
+        )
+        self._failed = Counter(
+            "polyhead_model_requests_failed_total",
+            "Requests that got a version and were not computed, by error code.",
+            ("version", "reason"),
+            registry=registry,
+        )
         self._roles: dict[str, int] = {}
 
     def loaded(self, version: int, seconds: float) -> None:
@@ -56,3 +71,9 @@ class ModelMetrics:
 
     def routed(self, version: int, route: str) -> None:
         self._requests.labels(str(version), route).inc()
+
+    def answered(self, version: int, seconds: float) -> None:
+        self._answered.labels(str(version)).observe(seconds)
+
+    def failed(self, version: int, code: str) -> None:
+        self._failed.labels(str(version), code).inc()

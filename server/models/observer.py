@@ -25,6 +25,14 @@ class ModelObserver(Protocol):
         """A request was given to a version, as `stable`, `canary` or `named`."""
         ...
 
+    def answered(self, version: int, seconds: float) -> None:
+        """A request's sentences were computed, so long after it had got its version."""
+        ...
+
+    def failed(self, version: int, code: str) -> None:
+        """They were not; `code` is that of the error, such as DEADLINE_EXCEEDED."""
+        ...
+
 
 class SilentObserver:
     """Counts nothing."""
@@ -39,4 +47,10 @@ class SilentObserver:
         pass
 
     def routed(self, version: int, route: str) -> None:
+        pass
+
+    def answered(self, version: int, seconds: float) -> None:
+        pass
+
+    def failed(self, version: int, code: str) -> None:
         pass

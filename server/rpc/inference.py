@@ -13,9 +13,11 @@ from polyhead.v1 import inference_pb2, inference_pb2_grpc
 from server.batching.scheduler import Answer, Scheduler
 from server.batching.stream_budget import StreamBudget
 from server.models.manager import ModelManager
+from server.models.observer import ModelObserver, SilentObserver
 from server.models.snapshot import Snapshot
 from server.rpc import requests, responses
 from server.rpc.streams import OrderedStream, Prepared
+from shared.errors import PolyheadError
 
 Context = grpc.aio.ServicerContext[Any, Any]
 #: Computes sentences with a snapshot, under a truncation.
@@ -25,8 +27,16 @@ Run = Callable[[Snapshot, Sequence[str], int], Awaitable[Answer]]
 class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     """Errors are raised; the interceptor turns them into statuses."""
 
-    def __init__(self, models: ModelManager, scheduler: Scheduler, limits: requests.Limits) -> None:
+    def __init__(
+        self,
+        models: ModelManager,
+        scheduler: Scheduler,
+        limits: requests.Limits,
+        observer: ModelObserver | None = None,
+    ) -> None:
+        """`observer` is told how the requests of each version end."""
         self._models = models
+        self._observer = observer or SilentObserver()
         self._scheduler = scheduler
         self._limits = limits
         self._budget = StreamBudget(scheduler.queue)
@@ -63,9 +73,16 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         check = None
         if truncation == inference_pb2.TRUNCATION_REFUSE:
             check = partial(requests.refuse_truncated, max_tokens=snapshot.text.max_tokens)
-        return await self._scheduler.run(
-            snapshot.engine, snapshot.text.encode_blocking, sentences, deadline_s, check, is_reserved
-        )
+        started_s = time.monotonic()
+        try:
+            answer = await self._scheduler.run(
+                snapshot.engine, snapshot.text.encode_blocking, sentences, deadline_s, check, is_reserved
+            )
+        except Exception as error:
+            self._observer.failed(snapshot.version, error.code if isinstance(error, PolyheadError) else "INTERNAL")
+            raise
+        self._observer.answered(snapshot.version, time.monotonic() - started_s)
+        return answer
 
     def _run_of_stream(self, context: Context) -> Run:
         return partial(self.run, deadline_s=deadline_of(context), is_reserved=True)

@@ -151,6 +151,17 @@ async def test_metrics_tell_which_version_serves_what_was_refused_and_who_answer
     assert value(samples, "polyhead_model_load_seconds_count") == 2
     assert value(samples, "polyhead_model_requests_total", version="1", route="stable") == 1
     assert value(samples, "polyhead_model_requests_total", version="2", route="stable") == 2
+    assert [value(samples, "polyhead_model_seconds_count", version=version) for version in "12"] == [1, 2]
+    samples = await until(observed, lambda found: value(found, "polyhead_release_followed") == 3)
+    assert value(samples, "polyhead_release_newest") == 3
+    assert value(samples, "polyhead_models_refused") == 1
+    assert value(samples, "polyhead_release_trouble") == 0
+    refusing = inference_pb2.EmbedRequest(sentences=["the cat " * 500], truncation=inference_pb2.TRUNCATION_REFUSE)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await stub.Embed(refusing)
+    failed = "polyhead_model_requests_failed_total"
+    samples = await until(observed, lambda found: value(found, failed, version="2") == 1)
+    assert value(samples, failed, version="2", reason="INVALID_INPUT") == 1
 
 
 async def test_metrics_are_those_of_the_documentation(observed: RunningServer) -> None:
