@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.settings import ProcessSettings
+
+MAX_PORT = 65_535
 
 
 class ServerSettings(ProcessSettings):
@@ -26,7 +28,7 @@ class ServerSettings(ProcessSettings):
         pattern=r"^(.+:\d{1,5})?$",
         description="Host and port where Prometheus finds /metrics; empty: nowhere; port 0 takes a free one.",
     )
-    server_device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
+    server_device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     server_precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the torch engine.")
     server_compute_workers: Annotated[int, Field(ge=0, le=256)] = Field(
         0, description="Compute threads; 0: one a core on a CPU, one on a GPU."
@@ -63,6 +65,13 @@ class ServerSettings(ProcessSettings):
     )
     server_reflection: bool = Field(True, description="Offer gRPC server reflection.")
     server_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+
+    @field_validator("server_listen", "server_metrics_listen")
+    @classmethod
+    def _is_a_port(cls, address: str) -> str:
+        if address and int(address.rpartition(":")[2]) > MAX_PORT:
+            raise ValueError(f"the port of {address} is above {MAX_PORT}")
+        return address
 
     @model_validator(mode="after")
     def _one_sentence_fits(self) -> Self:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import InvalidInputError
+
+#: https://www.iana.org/assignments/uri-schemes/prov/redis, and a socket file's.
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 class ProcessSettings(BaseSettings):
     """Each field is an environment variable of the same name in capitals. Frozen; read once, at the entry point."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
     #: A variable with this prefix that is no setting stops the start.
     PREFIX: ClassVar[str]
@@ -26,6 +30,13 @@ class ProcessSettings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey that carries doorbell, leases and progress."
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _has_a_scheme_of_redis(cls, url: SecretStr) -> SecretStr:
+        if urlsplit(url.get_secret_value()).scheme not in REDIS_SCHEMES:
+            raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
+        return url
 
     def redacted(self) -> dict[str, Any]:
         """For the log: every setting as it was resolved, without the password in the URL."""
@@ -43,12 +54,17 @@ class ProcessSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            complaints = (f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+            complaints = (
+                f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+                for e in error.errors()
+            )
             raise InvalidInputError("; ".join(complaints)) from None
 
 
 def refuse_unknown_names(prefix: str, known: Iterable[str], environ: Mapping[str, str]) -> None:
     """Stop the start over a variable that looks like a setting and is none: it is most likely misspelt.
+
+    But for those that Kubernetes gives to each container for a Service of the prefix's name.
 
     Raises:
         InvalidInputError: naming each one, and the setting that it resembles.
@@ -56,11 +72,20 @@ def refuse_unknown_names(prefix: str, known: Iterable[str], environ: Mapping[str
     names = sorted(known)
     complaints = []
     for name in sorted(environ):
-        if name.startswith(prefix) and name not in names:
+        if name.startswith(prefix) and name not in names and not _is_of_a_service(prefix, name, environ[name]):
             close = difflib.get_close_matches(name, names, n=1)
             complaints.append(f"{name} is no setting" + (f"; did you mean {close[0]}?" if close else ""))
     if complaints:
         raise InvalidInputError("; ".join(complaints) + f" Known settings: {', '.join(names)}")
+
+
+def _is_of_a_service(prefix: str, name: str, value: str) -> bool:
+    """SERVER_SERVICE_HOST, SERVER_PORT=tcp://..., SERVER_PORT_50051_TCP_ADDR and their like."""
+    kinds = r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?"
+    if re.fullmatch(rf"{prefix}(\w+_)?({kinds})", name):
+        return True
+    is_port = re.fullmatch(rf"{prefix}(\w+_)?PORT", name) is not None
+    return is_port and re.match(r"(tcp|udp|sctp)://", value) is not None
 
 
 def redact_url(url: str) -> str:

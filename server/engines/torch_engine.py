@@ -9,14 +9,26 @@ import torch
 from server.engines.engine import EngineOutput
 from server.engines.heads import head_scores
 from server.engines.tracing import plain_pool, traced_pool
+from shared.errors import InvalidInputError
 from shared.model import MultiTaskModel, collate
 
 
 def pick_device(setting: str) -> torch.device:
-    """`auto` is the first GPU where there is one, else the CPU."""
+    """`auto` is the first GPU where there is one, else the CPU.
+
+    Raises:
+        InvalidInputError: if torch has no such GPU.
+    """
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if setting == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    return torch.device(setting)
+        return torch.device("cuda:0" if num_gpus else "cpu")
+    device = torch.device(setting)
+    if device.type == "cuda" and (device.index or 0) >= num_gpus:
+        build = torch.version.cuda or "no CUDA"
+        raise InvalidInputError(
+            f"SERVER_DEVICE {setting!r} is not there: torch {torch.__version__} ({build}) sees {num_gpus} GPUs"
+        )
+    return device
 
 
 class TorchEngine:
