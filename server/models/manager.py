@@ -147,7 +147,8 @@ class ModelManager:
             self.has_looked = True
             if len(self.releases) == self._settled_release and not self.failures:
                 return
-            plan = make_plan(self.releases, partial(self.failures.blocks, newest_release=len(self.releases)))
+            serving = {role: snapshot.version for role, snapshot in self.routes.roles().items()}
+            plan = make_plan(self.releases, partial(self.failures.blocks, newest_release=len(self.releases)), serving)
             candidate = plan.next_to_load(self._loaded)
             if candidate is None:
                 self._swap(plan)

@@ -1,15 +1,19 @@
 """Which version each role of the routing table should have, given what cannot be loaded. Pure functions.
 
 A role whose newest version cannot be loaded keeps the one it had before: so a bad release leaves the old model in
-place, and a server that starts when the newest release does not verify serves the newest that does.
+place, and a server that starts when the newest release does not verify serves the newest that does. A model that
+serves is in memory and proven: it is never given up for one further back, not even if its files are gone by now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from shared.store.releases import ReleaseRecord, deleted_versions
+
+STABLE = "stable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +48,33 @@ class Plan:
         return next((candidate for candidate in self.wanted() if candidate.version not in loaded), None)
 
 
-def make_plan(releases: Sequence[ReleaseRecord], is_blocked: Callable[[Candidate], bool]) -> Plan:
-    """The newest routing table, with versions that cannot be loaded replaced by those before them."""
+def make_plan(
+    releases: Sequence[ReleaseRecord],
+    is_blocked: Callable[[Candidate], bool],
+    serving: Mapping[str, int] = MappingProxyType({}),
+) -> Plan:
+    """The newest routing table, with versions that cannot be loaded replaced by those before them.
+
+    `serving` has the versions that serve now, by `stable` or alias.
+    """
     if not releases:
         return Plan(0)
     newest = releases[-1]
     gone = deleted_versions(releases)
     skipped: set[int] = set()
 
-    def first(candidates: Iterator[Candidate]) -> Candidate | None:
+    def first(candidates: Iterator[Candidate], served: int | None = None) -> Candidate | None:
         for candidate in candidates:
+            if candidate.version == served:
+                return candidate
             if is_blocked(candidate):
                 skipped.add(candidate.version)
             elif candidate.version not in gone:
                 return candidate
         return None
 
-    stable = first(_stables(releases))
-    aliases = {name: first(_aliased(releases, name)) for name in newest.aliases}
+    stable = first(_stables(releases), serving.get(STABLE))
+    aliases = {name: first(_aliased(releases, name), serving.get(name)) for name in newest.aliases}
     canary = None
     if newest.canary:
         canary = first(iter([Candidate(len(releases), newest.canary.version)]))

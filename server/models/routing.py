@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from server.models.policy import STABLE
 from server.models.snapshot import Snapshot
 
-STABLE = "stable"
 CANARY = "canary"
 NAMED = "named"
 

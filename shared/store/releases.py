@@ -54,5 +54,12 @@ def deleted_versions(releases: Sequence[ReleaseRecord]) -> set[int]:
     return {entry.deleted for entry in releases if entry.deleted is not None}
 
 
+def fallback_version(releases: Sequence[ReleaseRecord]) -> int | None:
+    """The version that a server which starts now serves if the newest stable one cannot be loaded."""
+    gone = deleted_versions(releases)
+    earlier = (entry.stable for entry in reversed(releases) if entry.stable != releases[-1].stable)
+    return next((version for version in earlier if version not in gone), None)
+
+
 def releases_log(store: FolderStore) -> DenseLog[ReleaseRecord]:
     return DenseLog(store, "releases", ReleaseRecord)

@@ -94,16 +94,19 @@ def import_(
 def delete(
     version: Version,
     why: Annotated[str, typer.Option(help="The reason, for people who read the releases later.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also the version that servers fall back to.")] = False,
     store_url: StoreUrl = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
     """Delete a version that nothing names any more: not stable, no canary, no alias.
 
+    The version that was stable before is kept too: servers fall back to it. --force deletes it.
+
     Its number stays in the list, its files go. If it was interrupted, the same command does what is left.
 
     Example: polyhead models delete 2
     """
-    done = delete_version(_store(store_url), version, why, _me())
+    done = delete_version(_store(store_url), version, why, _me(), force)
     words = f"version {version} is deleted" if done.release else f"version {version} was deleted before"
     files = f"; removed the files of {', '.join(done.artifacts)}" if done.artifacts else ""
     _tell({"version": version, "release": done.release, "removed": list(done.artifacts)}, words + files, as_json)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from shared.errors import FailedPreconditionError, NotFoundError
 from shared.store.folder import FolderStore
-from shared.store.releases import ReleaseRecord, deleted_versions, releases_log
+from shared.store.releases import ReleaseRecord, deleted_versions, fallback_version, releases_log
 from shared.store.versions import versions_log
 
 
@@ -23,18 +23,18 @@ class Deletion:
     artifacts: tuple[str, ...]
 
 
-def delete_version(store: FolderStore, version: int, why: str, by: str) -> Deletion:
-    """Idempotent.
+def delete_version(store: FolderStore, version: int, why: str, by: str, force: bool = False) -> Deletion:
+    """Idempotent. `force` deletes also the version that servers fall back to.
 
     Raises:
         NotFoundError: if there is no such version.
-        FailedPreconditionError: if the newest release names it.
+        FailedPreconditionError: if the newest release names it, or servers fall back to it.
         StoreError: if the store cannot be read or written; doing it again does what is left.
     """
     num_versions = len(versions_log(store).entries())
     if not 1 <= version <= num_versions:
         raise NotFoundError(f"there is no version {version}; the newest is {num_versions}")
-    release = releases_log(store).append(lambda releases: _mark(releases, version, why, by))
+    release = releases_log(store).append(lambda releases: _mark(releases, version, why, by, force))
     return Deletion(release, tuple(sweep(store)))
 
 
@@ -52,7 +52,7 @@ def sweep(store: FolderStore) -> list[str]:
     return removed
 
 
-def _mark(releases: Sequence[ReleaseRecord], version: int, why: str, by: str) -> ReleaseRecord | None:
+def _mark(releases: Sequence[ReleaseRecord], version: int, why: str, by: str, force: bool) -> ReleaseRecord | None:
     if version in deleted_versions(releases):
         return None
     if not releases:
@@ -65,6 +65,11 @@ def _mark(releases: Sequence[ReleaseRecord], version: int, why: str, by: str) ->
         raise FailedPreconditionError(
             f"version {version} is in use by release {len(releases)} ({', '.join(roles)}); "
             "give those to another version first"
+        )
+    if version == fallback_version(releases) and not force:
+        raise FailedPreconditionError(
+            f"version {version} was stable before version {newest.stable}: servers fall back to it if version "
+            f"{newest.stable} cannot be loaded, and may be serving it now; --force deletes it all the same"
         )
     return ReleaseRecord(
         stable=newest.stable,

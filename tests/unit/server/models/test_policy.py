@@ -59,6 +59,22 @@ def test_canary_with_a_bad_version_is_none() -> None:
     assert (plan.canary, plan.canary_share, plan.skipped) == (None, 0.0, {3})
 
 
+@pytest.mark.parametrize(("serving", "expected"), [(2, Candidate(3, 2)), (1, Candidate(3, 2)), (None, Candidate(3, 2))])
+def test_stable_that_serves_is_not_given_up_for_an_older_one(serving: int | None, expected: Candidate) -> None:
+    """What serves stays while the newest is refused; one that serves something older still moves on."""
+    releases = [release(1), release(2), release(2), release(4)]
+    plan = make_plan(releases, lambda item: item.version == 4, {"stable": serving} if serving else {})
+    assert plan.stable == expected
+
+
+def test_role_whose_served_version_was_deleted_keeps_it() -> None:
+    """It is in memory: the base encoder without heads would answer nothing that is asked."""
+    releases = [release(1, eu=1), release(2, eu=2), release(4, eu=4), release(4, eu=4, deleted=2)]
+    plan = make_plan(releases, lambda item: item.version == 4, {"stable": 2, "eu": 2})
+    assert (plan.stable, plan.aliases) == (Candidate(2, 2), {"eu": Candidate(2, 2)})
+    assert make_plan(releases, lambda _: False, {"stable": 2, "eu": 2}).stable == Candidate(4, 4)
+
+
 def test_deleted_version_is_no_fallback() -> None:
     """Its files are gone; the one before it may be whole."""
     assert plan_of([release(1), release(2), release(3), release(3, deleted=2)], {3}).stable == Candidate(1, 1)

@@ -25,6 +25,7 @@ from shared.store.folder import FolderStore
 from shared.store.releases import ReleaseRecord, releases_log
 from shared.store.versions import VersionRecord, versions_log
 from tests.published import add_version, publish
+from worker.publishing.deletion import delete_version
 
 
 class CountingLoader(Loader):
@@ -126,6 +127,24 @@ async def test_versions_of_one_artifact_share_a_model(
     assert (stable.version, named.version) == (1, second)
     assert stable.model is named.model
     assert len(loader.built) == 1
+
+
+async def test_model_that_answers_stays_when_it_is_deleted_and_the_newest_is_refused(
+    store: FolderStore, tiny_base: Path, manager: ModelManager
+) -> None:
+    """Going back to the base encoder, which has no heads, would fail every Predict."""
+    add_version(store, tiny_base, tasks=(), seed=1)
+    release(store, 1)
+    publish(store, tiny_base, seed=2)
+    await manager.follow()
+    release(store, 9)  # is not there
+    await manager.follow()
+    assert manager.acquire(Wish()).version == 2
+    delete_version(store, 2, "", "ann", force=True)
+    await manager.follow()
+    assert manager.routes.release == 4
+    assert manager.acquire(Wish()).version == 2
+    assert manager.acquire(Wish()).engine.run_blocking([[2, 3]]).pooled_BH.shape == (1, 32)
 
 
 async def test_alias_keeps_its_model_until_the_new_one_is_loaded(

@@ -59,6 +59,22 @@ def test_version_that_the_newest_release_names_is_kept(filled: FolderStore, vers
     assert len(releases_log(filled).entries()) == 1
 
 
+def test_version_that_servers_fall_back_to_is_kept_unless_forced(filled: FolderStore) -> None:
+    """It may be the one that answers, where the newest is refused; what is before it may have no heads at all."""
+    log = releases_log(filled)
+    log.append(lambda _: ReleaseRecord(stable=4, why="test", by="test"))
+    delete_version(filled, 3, "", "ann")
+    with pytest.raises(FailedPreconditionError, match=r"version 1 was stable before version 4.*--force"):
+        delete_version(filled, 1, "", "ann")
+    assert "a1" in artifacts(filled)
+    assert delete_version(filled, 1, "", "ann", force=True).artifacts == ("a1",)
+    log.append(lambda _: ReleaseRecord(stable=5, why="test", by="test"))
+    log.append(lambda _: ReleaseRecord(stable=2, why="test", by="test"))
+    assert delete_version(filled, 4, "", "ann").release  # 5 is the fallback now
+    with pytest.raises(FailedPreconditionError, match="version 5 was stable"):
+        delete_version(filled, 5, "", "ann")
+
+
 def test_version_that_never_was_is_not_found(filled: FolderStore) -> None:
     """A typo must not count as done."""
     with pytest.raises(NotFoundError, match="no version 9; the newest is 5"):
