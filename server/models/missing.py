@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from server.models.failures import Failures
-from server.models.routing import CANARY, STABLE, Routes, Wish
+from server.models.policy import STABLE
+from server.models.routing import CANARY, Routes, Wish
 from shared.errors import FailedPreconditionError, NotFoundError, PolyheadError, UnavailableError
 from shared.store.releases import ReleaseRecord
 

@@ -7,7 +7,8 @@ import uuid
 
 from polyhead.v1 import models_pb2
 from server.models.changes import AliasChange, Promotion, Request, Rollback
-from server.models.routing import CANARY, STABLE
+from server.models.policy import STABLE
+from server.models.routing import CANARY
 from server.rpc.requests import refuse
 from shared.errors import Violation
 

@@ -10,7 +10,8 @@ import grpc
 
 from polyhead.v1 import inference_pb2 as polyhead_pb2
 from server.models.manager import ModelManager
-from server.models.routing import STABLE, Wish
+from server.models.policy import STABLE
+from server.models.routing import Wish
 from server.models.snapshot import Snapshot
 from server.rpc import requests
 from server.rpc.inference import InferenceServicer, deadline_of
