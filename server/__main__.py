@@ -26,12 +26,18 @@ LAST_CALLS_S = 3.0
 
 
 async def serve(settings: ServerSettings) -> None:
-    """Run until a signal asks to stop."""
+    """Run until a signal asks to stop; a second one ends the drain."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     application = Application(settings, settle)
+
+    def on_signal() -> None:
+        if stop.is_set():
+            application.hurry()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
     await application.start()
     await stop.wait()
     await application.stop()

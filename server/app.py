@@ -84,6 +84,7 @@ class Application:
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_first_model = on_first_model
         self._num_dead_workers = 0
+        self._hurry = asyncio.Event()
         self.port = 0
 
     async def start(self) -> None:
@@ -126,17 +127,26 @@ class Application:
         self._idle.close()
         log.info("stopped")
 
+    def hurry(self) -> None:
+        """A stop that waits for calls, or for load balancers, waits no longer."""
+        self._hurry.set()
+
     async def _drain(self) -> None:
         """Answer what runs while new calls are told to go elsewhere; then close the port, and cancel what is left."""
         self._calls.drain()
         patience_s = max(0.0, self._settings.server_drain_s - CANCELLATION_S)
-        idle = asyncio.create_task(self._calls.until_idle())
-        await asyncio.wait((idle,), timeout=patience_s)
-        idle.cancel()
+        waits = [asyncio.create_task(self._until_quiet()), asyncio.create_task(self._hurry.wait())]
+        await asyncio.wait(waits, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
         if self._calls.num_running:
             log.warning("the drain time is over: calls are cancelled", calls=self._calls.num_running)
         self._health.close()
         await self._server.stop(CANCELLATION_S)
+
+    async def _until_quiet(self) -> None:
+        await asyncio.sleep(self._settings.server_drain_min_s)
+        await self._calls.until_idle()
 
     def _build(self) -> None:
         settings = self._settings

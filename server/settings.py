@@ -63,6 +63,10 @@ class ServerSettings(ProcessSettings):
     server_drain_s: Annotated[float, Field(ge=0)] = Field(
         20.0, description="Seconds that running requests get at a stop."
     )
+    server_drain_min_s: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="Seconds that the port stays open at a stop at least, so that load balancers see NOT_SERVING.",
+    )
     server_reflection: bool = Field(True, description="Offer gRPC server reflection.")
     server_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
 
@@ -77,4 +81,10 @@ class ServerSettings(ProcessSettings):
     def _one_sentence_fits(self) -> Self:
         if self.server_max_sentence_bytes > self.server_max_message_bytes:
             raise ValueError("SERVER_MAX_SENTENCE_BYTES is larger than SERVER_MAX_MESSAGE_BYTES")
+        return self
+
+    @model_validator(mode="after")
+    def _drain_is_long_enough(self) -> Self:
+        if self.server_drain_min_s > self.server_drain_s:
+            raise ValueError("SERVER_DRAIN_MIN_S is longer than SERVER_DRAIN_S")
         return self

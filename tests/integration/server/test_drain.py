@@ -170,6 +170,47 @@ async def test_drain_is_over_when_its_time_is_and_cancels_what_still_runs(
         await until_compute_threads_ended()
 
 
+async def until_health(health: health_pb2_grpc.HealthAsyncStub, status: int) -> None:
+    for _ in range(1200):
+        if (await health.Check(health_pb2.HealthCheckRequest())).status == status:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"health does not become {status}")
+
+
+async def test_port_stays_open_for_load_balancers_until_a_second_signal_hurries(
+    store: FolderStore, valkey_url: str, tmp_path: Path
+) -> None:
+    """A probe comes every few seconds: a port that closes at once never tells it NOT_SERVING."""
+    target = f"127.0.0.1:{free_port()}"
+    environment = os.environ | {
+        "STORE_URL": str(store.root),
+        "REDIS_URL": valkey_url,
+        "SERVER_LISTEN": target,
+        "SERVER_DRAIN_S": "600",
+        "SERVER_DRAIN_MIN_S": "600",
+    }
+    server = await asyncio.create_subprocess_exec(sys.executable, "-m", "server", cwd=ROOT, env=environment)
+    try:
+        async with grpc.aio.insecure_channel(target) as channel:
+            await asyncio.wait_for(channel.channel_ready(), 120)
+            health = health_pb2_grpc.HealthStub(channel)
+            await until_health(health, SERVING)
+            server.send_signal(signal.SIGTERM)
+            # Nothing runs, and yet there is an answer to every probe.
+            await until_health(health, NOT_SERVING)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await TrainingServiceStub(channel).ListJobs(training_pb2.ListJobsRequest())
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert retry_delay_s(refused.value) > 0
+            server.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(server.wait(), 120) == 0
+    finally:
+        if server.returncode is None:
+            server.kill()
+            await server.wait()
+
+
 async def hang_the_store(store: FolderStore) -> int:
     """A release whose reading never ends, as on a network file system that is gone. Returns the writing end."""
     pipe = store.root / "releases" / "2.json"
