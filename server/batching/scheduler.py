@@ -150,7 +150,7 @@ class Scheduler:
     @staticmethod
     def _fail_expired(work: Work) -> None:
         if not work.future.done():
-            work.future.set_exception(DeadlineError("the deadline passed before every sentence was computed"))
+            work.future.set_exception(DeadlineError("the deadline is over before every sentence is computed"))
 
 
 def _check_deadline(deadline_s: float | None, now_s: float) -> None:

@@ -96,6 +96,10 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         snapshot = self._models.acquire(requests.predict_wish(request))
         requests.check_encoder(request.expect_encoder_id, snapshot)
         task_indices = requests.select_tasks(request.tasks, snapshot)
+        if request.include_embedding:
+            asked = [snapshot.manifest.tasks[index] for index in task_indices]
+            dimensions = snapshot.manifest.dimensions
+            requests.refuse(requests.check_answer(len(request.sentences), dimensions, self._limits, asked))
 
         async def answer() -> inference_pb2.PredictResponse:
             answer = await run(snapshot, list(request.sentences), request.truncation)
@@ -110,6 +114,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         snapshot = self._models.acquire(requests.embed_wish(request))
         requests.refuse(requests.check_dimensions(request.dimensions, snapshot))
         requests.check_encoder(request.expect_encoder_id, snapshot)
+        dimensions = request.dimensions or snapshot.manifest.dimensions
+        requests.refuse(requests.check_answer(len(request.sentences), dimensions, self._limits))
         normalize = request.normalize if request.HasField("normalize") else True
 
         async def answer() -> inference_pb2.EmbedResponse:

@@ -127,6 +127,10 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         snapshot = self._models.acquire(wish)
         requests.check_encoder(wish.expect_encoder_id, snapshot)
         outputs = select_outputs(request, snapshot)
+        if wish.wants_embedding:
+            manifest = snapshot.manifest
+            refusals = requests.check_answer(len(sentences), manifest.dimensions, self._limits, manifest.tasks)
+            requests.refuse(refusals)
         answer = await self._inference.run(snapshot, sentences, truncation, deadline_of(context))
         return infer_response(request, snapshot, outputs, answer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import grpc
@@ -11,7 +12,10 @@ import pytest
 
 from polyhead.v1 import inference_pb2 as pb
 from polyhead.v1.inference_pb2_grpc import InferenceServiceStub
-from tests.conftest import RunningServer
+from server.rpc.open_inference.v2 import inference_pb2 as open_inference_pb2
+from server.rpc.open_inference.v2.inference_pb2_grpc import GRPCInferenceServiceStub
+from shared.store.folder import FolderStore
+from tests.conftest import RunningServer, running_server
 from tests.golden import alone, loaded
 from tests.integration.server.waiting import until_serving
 from tests.published import TASKS, publish
@@ -111,3 +115,38 @@ async def test_predict_of_cancelled_and_expired_calls_leaves_server_serving(
             assert isinstance(outcome, asyncio.CancelledError | pb.EmbedResponse)
     response = await stub.Embed(pb.EmbedRequest(sentences=["still here"]))
     assert len(response.embeddings) == 1
+
+
+async def test_answer_that_would_not_fit_into_a_message_is_refused_before_it_is_computed(
+    store: FolderStore, valkey_url: str, tiny_base: Path
+) -> None:
+    """After compute gRPC would say RESOURCE_EXHAUSTED, as of a full queue, and a client would come again."""
+    publish(store, tiny_base)
+    settings = {"SERVER_MAX_MESSAGE_BYTES": "16384", "SERVER_MAX_SENTENCE_BYTES": "1000"}
+    async with running_server(store, valkey_url, **settings) as server:
+        await until_serving(server.channel, 1)
+        stub, open_inference = InferenceServiceStub(server.channel), GRPCInferenceServiceStub(server.channel)
+
+        async def embed(number: int) -> None:
+            await stub.Embed(pb.EmbedRequest(sentences=["a"] * number))
+
+        async def predict(number: int) -> None:
+            await stub.Predict(pb.PredictRequest(sentences=["a"] * number, include_embedding=True))
+
+        async def infer(number: int) -> None:
+            request = open_inference_pb2.ModelInferRequest(model_name="polyhead")
+            request.inputs.add(name="text", datatype="BYTES", shape=[number]).contents.bytes_contents.extend(
+                [b"a"] * number
+            )
+            await open_inference.ModelInfer(request)
+
+        for ask in (embed, predict, infer):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await ask(400)
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            fitting = re.search(r"has 400 sentences; the answer of (\d+) fits", str(refused.value.details()))
+            assert fitting
+            await ask(int(fitting[1]))
+            with pytest.raises(grpc.aio.AioRpcError):
+                await ask(int(fitting[1]) + 1)
+        assert server.application._scheduler.stats.sentences < 400
