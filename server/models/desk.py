@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from server.models.changes import Change, Request, decide, find_request
+from server.models.changes import Change, Request, Rollback, decide, find_request
 from server.models.manager import ModelManager
 from shared.errors import FailedPreconditionError, NotFoundError
 from shared.store.folder import FolderStore
@@ -59,7 +59,7 @@ class ReleaseDesk:
             raise NotFoundError(f"there is no version {version}; the newest is {num_versions}")
 
     async def _prove_and_append(self, change: Change, request: Request) -> int:
-        proven = await self._models.prove(change.version) if change.version else None
+        proven = await self._models.prove(change.version, isinstance(change, Rollback)) if change.version else None
         number = await self._off_loop(
             lambda: self._log.append(lambda releases: decide(change, request, releases)),
         )

@@ -48,8 +48,9 @@ class Loader:
         self._in_memory: weakref.WeakValueDictionary[tuple[str, str], ServableModel] = weakref.WeakValueDictionary()
         self._texts: weakref.WeakValueDictionary[tuple[str, int], TextEncoder] = weakref.WeakValueDictionary()
 
-    def load_blocking(self, version: int, record: VersionRecord) -> Snapshot:
-        """
+    def load_blocking(self, version: int, record: VersionRecord, is_urgent: bool = False) -> Snapshot:
+        """`is_urgent`: not at low priority.
+
         Raises:
             CorruptArtifactError: if anything about the artifact is not what its manifest says.
             SchemaVersionError: if a newer code wrote it.
@@ -59,7 +60,7 @@ class Loader:
         key = record.artifact_id, record.manifest_sha256
         model = self._in_memory.get(key)
         if model is None:
-            model = self._in_memory[key] = self._load(artifact)
+            model = self._in_memory[key] = self._load(artifact, None if is_urgent else self._idle)
             told = partial(log.info, "model freed", version=version, artifact_id=record.artifact_id)
             # In a context of its own: whichever request held the model last has nothing to do with it.
             freed = weakref.finalize(model, contextvars.Context().run, told)
@@ -68,12 +69,12 @@ class Loader:
         artifact.verify_unread()
         return Snapshot(version, model)
 
-    def _load(self, artifact: ArtifactReader) -> ServableModel:
+    def _load(self, artifact: ArtifactReader, idle: IdleThread | None) -> ServableModel:
         torch.set_num_threads(1)
         run_heavy: Runner = call_here
-        if self._idle is not None:
-            self._idle.start()
-            run_heavy = self._idle.run
+        if idle is not None:
+            idle.start()
+            run_heavy = idle.run
         loaded = load_model(artifact, self._text, run_heavy)
         manifest = artifact.manifest
         columns = Columns.of(manifest.tasks)

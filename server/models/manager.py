@@ -118,8 +118,10 @@ class ModelManager:
                 log.error("releases cannot be followed; the served models stay", error=trouble, exc_info=error)
             self._store_trouble = trouble
 
-    async def prove(self, version: int) -> Snapshot:
+    async def prove(self, version: int, is_urgent: bool = False) -> Snapshot:
         """Load a version that no release names yet. While the caller holds it, a release of it needs no second load.
+
+        `is_urgent`: at the cost of the requests that run meanwhile.
 
         Raises:
             NotFoundError: if there is no such version.
@@ -130,7 +132,7 @@ class ModelManager:
             versions = await self._off_loop(self._versions.entries)
             if not 1 <= version <= len(versions):
                 raise NotFoundError(f"there is no version {version}; the newest is {len(versions)}")
-            loaded = await self._try_to_load(Candidate(0, version), versions)
+            loaded = await self._try_to_load(Candidate(0, version), versions, is_urgent)
         if isinstance(loaded, Snapshot):
             return loaded
         if loaded.is_passing:
@@ -163,13 +165,15 @@ class ModelManager:
             else:
                 self.failures.add(loaded)
 
-    async def _try_to_load(self, candidate: Candidate, versions: Sequence[VersionRecord]) -> Snapshot | Failure:
+    async def _try_to_load(
+        self, candidate: Candidate, versions: Sequence[VersionRecord], is_urgent: bool = False
+    ) -> Snapshot | Failure:
         started_s = time.monotonic()
         try:
             if candidate.version > len(versions):
                 raise CorruptArtifactError(f"version {candidate.version} is not there")
             record = versions[candidate.version - 1]
-            snapshot = await self._off_loop(lambda: self._loader.load_blocking(candidate.version, record))
+            snapshot = await self._off_loop(lambda: self._loader.load_blocking(candidate.version, record, is_urgent))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one version must not keep the others away
             failure = Failure.of(error, candidate)
             if self.failures.is_news(failure):

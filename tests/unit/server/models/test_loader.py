@@ -19,9 +19,9 @@ from shared.store.versions import versions_log
 from tests.published import publish
 
 
-@pytest.mark.parametrize("is_traced", [True, False])
+@pytest.mark.parametrize(("is_traced", "is_urgent"), [(True, False), (False, False), (True, True)])
 def test_only_an_engine_that_is_one_call_is_tried_in_the_idle_thread(
-    store: FolderStore, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, is_traced: bool
+    store: FolderStore, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, is_traced: bool, is_urgent: bool
 ) -> None:
     """A thread that has no core and needs the interpreter's lock for each op would stop the event loop."""
     threads: list[str] = []
@@ -36,9 +36,10 @@ def test_only_an_engine_that_is_one_call_is_tried_in_the_idle_thread(
         monkeypatch.setattr(torch_engine, "traced_pool", lambda *_: None)
     publish(store, tiny_base)
     idle = IdleThread(60)
+    record = versions_log(store).entries()[0]
     try:
-        Loader(store, torch.device("cpu"), "float32", idle).load_blocking(1, versions_log(store).entries()[0])
+        Loader(store, torch.device("cpu"), "float32", idle).load_blocking(1, record, is_urgent)
     finally:
         idle.close()
     assert threads
-    assert {name.startswith("idle") for name in threads} == {is_traced}
+    assert {name.startswith("idle") for name in threads} == {is_traced and not is_urgent}

@@ -31,10 +31,10 @@ class FailingLoader:
         self._loader = Loader(store, torch.device("cpu"), "float32")
         self._failures = failures
 
-    def load_blocking(self, version: int, record: VersionRecord) -> Snapshot:
+    def load_blocking(self, version: int, record: VersionRecord, is_urgent: bool = False) -> Snapshot:
         if self._failures:
             raise self._failures.pop(0)
-        return self._loader.load_blocking(version, record)
+        return self._loader.load_blocking(version, record, is_urgent)
 
 
 async def until(is_true: Callable[[], bool]) -> None:

@@ -13,8 +13,9 @@ import torch
 from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
-from server.models.changes import Promotion, Request
+from server.models.changes import Promotion, Request, Rollback
 from server.models.desk import ReleaseDesk
+from server.models.idle_thread import IdleThread
 from server.models.loader import Loader
 from server.models.manager import ModelManager
 from server.models.routing import Wish
@@ -34,16 +35,18 @@ class CountingLoader(Loader):
     def __init__(self, store: FolderStore) -> None:
         super().__init__(store, torch.device("cpu"), "float32")
         self.built: list[str] = []
+        self.urgent: list[int] = []
         self.away: set[int] = set()
 
-    def load_blocking(self, version: int, record: VersionRecord) -> Snapshot:
+    def load_blocking(self, version: int, record: VersionRecord, is_urgent: bool = False) -> Snapshot:
         if version in self.away:
             raise StoreError(f"cannot read version {version}: test")
-        return super().load_blocking(version, record)
+        self.urgent += [version] * is_urgent
+        return super().load_blocking(version, record, is_urgent)
 
-    def _load(self, artifact: ArtifactReader):  # type: ignore[no-untyped-def]
+    def _load(self, artifact: ArtifactReader, idle: IdleThread | None):  # type: ignore[no-untyped-def]
         self.built.append(artifact.manifest.artifact_id)
-        return super()._load(artifact)
+        return super()._load(artifact, idle)
 
 
 class Notes:
@@ -196,6 +199,23 @@ async def test_proven_version_is_not_loaded_again_to_serve(
     assert (number, record.stable) == (2, 2)
     assert manager.acquire(Wish()).version == 2
     assert len(loader.built) == 2
+
+
+async def test_rollback_that_must_load_does_not_wait_for_idle_cores(
+    store: FolderStore, tiny_base: Path, manager: ModelManager, loader: CountingLoader
+) -> None:
+    """It is wanted most when the machine has no time, perhaps because of the version to get away from."""
+    for seed in (1, 2):
+        publish(store, tiny_base, seed=seed)
+    add_version(store, tiny_base, seed=3)
+    await manager.follow()
+    with ThreadPoolExecutor(1) as pool:
+        desk = ReleaseDesk(store, manager, pool)
+        await desk.change(Promotion(3), Request("p", "", "ann"))
+        assert loader.urgent == []
+        await desk.change(Rollback(1), Request("r", "", "ann"))
+    assert loader.urgent == [1]
+    assert manager.acquire(Wish()).version == 1
 
 
 async def test_release_that_changes_no_role_loads_nothing(
