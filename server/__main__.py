@@ -18,6 +18,7 @@ from server.app import Application
 from server.settings import ServerSettings
 from shared.errors import PolyheadError
 from shared.logs import set_up_logs
+from shared.store.folder import prepare_store
 
 log = structlog.get_logger("server")
 
@@ -56,6 +57,7 @@ def settle() -> None:
 def main() -> int:
     try:
         settings = ServerSettings.from_environment()
+        prepare_store(settings.store_url)
     except PolyheadError as error:
         print(f"server: {error}", file=sys.stderr)
         return 2

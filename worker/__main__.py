@@ -8,7 +8,7 @@ import structlog
 
 from shared.errors import PolyheadError
 from shared.logs import set_up_logs
-from shared.store.folder import open_store
+from shared.store.folder import prepare_store
 from worker.app import WorkerProcess
 from worker.settings import WorkerSettings
 
@@ -16,8 +16,9 @@ from worker.settings import WorkerSettings
 def main() -> int:
     try:
         settings = WorkerSettings.from_environment()
+        store = prepare_store(settings.store_url)
         set_up_logs(settings.worker_log_level)
-        worker = WorkerProcess(settings, open_store(settings.store_url))
+        worker = WorkerProcess(settings, store)
     except PolyheadError as error:
         print(f"the worker does not start: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,7 @@
 """The store's primitive on a POSIX folder: get, list, exclusive create, put below a fresh prefix.
 
-Thread-safe: it holds no state but its root. Blocking: call it off the event loop. Keys are relative POSIX paths.
+Thread-safe: it holds no state but its root and one key that is known to be there. Blocking: call it off the event
+loop. Keys are relative POSIX paths.
 Both kinds of write are durable when they return: file and folder are fsynced.
 """
 
@@ -15,6 +16,8 @@ from urllib.parse import unquote, urlparse
 from shared.errors import StoreError
 
 _TEMPORARY = ".tmp-"
+#: Folders that tell a store from any other folder.
+_PARTS = frozenset({"artifacts", "versions", "releases", "jobs", "datasets"})
 
 
 class KeyMissingError(StoreError):
@@ -26,6 +29,9 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        #: The key of a record that was seen. Records never go: without it the folder is not this store any more, say
+        #: the empty mount point of a volume that was lost. Set by the readers of logs.
+        self.witness = ""
 
     def path(self, key: str) -> Path:
         """The file or folder behind `key`.
@@ -43,23 +49,28 @@ class FolderStore:
 
         Raises:
             KeyMissingError: if there is nothing.
-            StoreError: if it cannot be read.
+            StoreError: if it cannot be read, or the whole store is away.
         """
         try:
             return self.path(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
+            self._check_there()
             raise KeyMissingError(f"nothing is stored under {key}") from None
         except OSError as error:
             raise StoreError(f"cannot read {key}: {error.strerror}") from error
 
     def exists(self, key: str) -> bool:
-        return self.path(key).exists()
+        try:
+            return self.path(key).exists()
+        except OSError as error:
+            raise StoreError(f"cannot look for {key}: {error.strerror}") from error
 
     def list(self, prefix: str) -> list[str]:
         """Names directly below `prefix`, sorted; empty where there is nothing."""
         try:
             names = os.listdir(self.path(prefix))
         except (FileNotFoundError, NotADirectoryError):
+            self._check_there()
             return []
         except OSError as error:
             raise StoreError(f"cannot list {prefix}: {error.strerror}") from error
@@ -111,7 +122,17 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"cannot remove {prefix}: {error.strerror}") from error
 
+    def _check_there(self) -> None:
+        if self.witness and not self.exists(self.witness):
+            raise self.gone(self.witness)
+
+    def gone(self, key: str) -> StoreError:
+        """The error for a record that was seen and is not there any more."""
+        return StoreError(f"the store {self.root} is away or is another one: {key} was there and is gone")
+
     def _write_temporary(self, target: Path, body: bytes) -> Path:
+        if not target.parent.exists():  # a lost mount leaves an empty folder: no second history begins in it
+            self._check_there()
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
         with open(temporary, "xb") as file:
@@ -133,6 +154,27 @@ def open_store(url: str) -> FolderStore:
     if parsed.scheme:
         raise StoreError(f"STORE_URL {url!r}: only a folder or a file:// URL is supported")
     return FolderStore(Path(url).absolute())
+
+
+def prepare_store(url: str) -> FolderStore:
+    """As `open_store`, for a process that starts: the folder is made if it is not there.
+
+    Raises:
+        StoreError: if it cannot be a store: no folder, not to be made or read, or a foreign one that cannot be written.
+    """
+    store = open_store(url)
+    setting = f"STORE_URL {url!r}"
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        names = os.listdir(store.root)
+    except FileExistsError:
+        raise StoreError(f"{setting}: {store.root} is no folder") from None
+    except OSError as error:
+        raise StoreError(f"{setting}: {store.root} cannot be used or made: {error.strerror}") from error
+    # One that has records may be read-only here; and its parts may be volumes of their own.
+    if not _PARTS.intersection(names) and not os.access(store.root, os.W_OK | os.X_OK):
+        raise StoreError(f"{setting}: there is no store in {store.root}, and none can be made: it cannot be written to")
+    return store
 
 
 def _fsync_folder(folder: Path) -> None:

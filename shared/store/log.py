@@ -1,7 +1,8 @@
 """A dense log: entries 1, 2, 3, ..., appended by creating the next number exclusively.
 
 This is the store's whole concurrency story: whoever is told "exists" reads the new entry and decides again. There are
-no locks and nothing is overwritten, so an instance may cache every entry it has read.
+no locks and nothing is overwritten, so an instance may cache every entry it has read. An entry that was read and is
+gone means that the store is away: that is an error, never a shorter log.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class DenseLog(Generic[R]):
         """All entries that exist now, in order.
 
         Raises:
-            StoreError: if an entry cannot be read, or is of a schema this code does not know.
+            StoreError: if an entry cannot be read, is of a schema this code does not know, or is gone.
         """
         with self._lock:
             while True:
@@ -41,8 +42,12 @@ class DenseLog(Generic[R]):
                 try:
                     body = self._store.get(key)
                 except KeyMissingError:
+                    last = self.key(len(self._entries))
+                    if self._entries and not self._store.exists(last):
+                        raise self._store.gone(last) from None
                     return tuple(self._entries)
                 self._entries.append(self._record.from_bytes(body, key))
+                self._store.witness = self._store.witness or key
 
     def append(self, decide: Callable[[Sequence[R]], R | None]) -> int | None:
         """Append what `decide` makes of the entries so far; return its number.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import StoreError
-from shared.store.folder import FolderStore, KeyMissingError, open_store
+from shared.store.folder import FolderStore, KeyMissingError, open_store, prepare_store
 
 
 @pytest.fixture
@@ -92,3 +92,47 @@ def test_open_store_unknown_scheme_says_what_is_supported() -> None:
 def test_open_store_file_url_is_that_folder(tmp_path: Path) -> None:
     """Both spellings of a folder mean the same store."""
     assert open_store(f"file://{tmp_path}").root == open_store(str(tmp_path)).root
+
+
+def test_store_that_lost_a_known_record_neither_misses_nor_makes_anything(store: FolderStore) -> None:
+    """All readers and writers notice that a mount is gone, not only those of the log with the record."""
+    store.create("releases/1.json", b"x")
+    store.witness = "releases/1.json"
+    assert store.list("jobs") == []
+    store.path("releases/1.json").unlink()
+    store.path("releases").rmdir()
+    calls = [
+        lambda: store.get("jobs/1"),
+        lambda: store.list("jobs"),
+        lambda: store.create("jobs/1", b""),
+        lambda: store.put("datasets/1", b""),
+    ]
+    for call in calls:
+        with pytest.raises(StoreError, match="is away or is another one") as caught:
+            call()
+        assert not isinstance(caught.value, KeyMissingError)
+    assert list(store.root.iterdir()) == []
+
+
+def test_prepare_store_makes_a_missing_folder(tmp_path: Path) -> None:
+    """Server and worker start on a new machine, in any order."""
+    assert prepare_store(str(tmp_path / "new" / "store")).root.is_dir()
+    prepare_store(str(tmp_path / "new" / "store"))
+
+
+def test_prepare_store_what_is_no_folder_is_refused_by_the_name_of_the_setting(tmp_path: Path) -> None:
+    """A mistyped path must not look like a store without a release."""
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    for place in (file, file / "below", Path("/proc/nope")):
+        with pytest.raises(StoreError, match=rf"STORE_URL '{place}': "):
+            prepare_store(str(place))
+
+
+def test_prepare_store_unwritable_folder_must_have_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may see a store read-only; any other folder is the wrong one. The user of a test may write anywhere."""
+    monkeypatch.setattr("shared.store.folder.os.access", lambda *_: False)
+    with pytest.raises(StoreError, match="there is no store in"):
+        prepare_store(str(tmp_path))
+    (tmp_path / "releases").mkdir()
+    assert prepare_store(str(tmp_path)).root == tmp_path

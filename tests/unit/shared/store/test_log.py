@@ -83,3 +83,35 @@ def test_entries_see_what_others_append_later(store: FolderStore) -> None:
     assert list(reader.entries()) == []
     versions_log(store).append(lambda _: record("j"))
     assert [entry.job_id for entry in reader.entries()] == ["j"]
+
+
+@pytest.mark.parametrize("is_new_log", [False, True])
+def test_log_whose_store_is_away_is_an_error_until_it_is_back(store: FolderStore, is_new_log: bool) -> None:
+    """A lost mount is an empty folder: it must not read as a new store, nor get a second history."""
+    root = store.root / "store"
+    store = FolderStore(root)
+    log = versions_log(store)
+    log.append(lambda _: record("job-1"))
+    log.entries()
+    root.rename(root.with_name("elsewhere"))
+    root.mkdir()
+    reader = versions_log(store) if is_new_log else log
+    for call in (reader.entries, lambda: reader.append(lambda _: record("job-2"))):
+        with pytest.raises(StoreError, match=r"is away or is another one: versions/1\.json was there"):
+            call()
+    assert list(root.iterdir()) == []
+    root.rmdir()
+    root.with_name("elsewhere").rename(root)
+    assert reader.append(lambda _: record("job-2")) == 2
+
+
+def test_log_with_fewer_entries_than_were_read_is_an_error(store: FolderStore) -> None:
+    """A backup of yesterday put in place of a running store: numbers that are known would mean something else."""
+    log = versions_log(store)
+    for number in (1, 2):
+        log.append(lambda _, number=number: record(f"job-{number}"))  # type: ignore[misc]
+    log.entries()
+    store.path("versions/2.json").unlink()
+    with pytest.raises(StoreError, match=r"versions/2\.json was there and is gone"):
+        log.append(lambda _: record("job-3"))
+    assert store.list("versions") == ["1.json"]
