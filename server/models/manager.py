@@ -75,7 +75,8 @@ class ModelManager:
         Raises:
             UnavailableError: while the model is not loaded yet.
             NotFoundError: for a version that was never published.
-            FailedPreconditionError: for a version or alias that the routing table does not name, or that was refused.
+            FailedPreconditionError: for a version or alias that the routing table does not name, or that was refused;
+                and if every version was.
         """
         snapshot, route = self.find(wish)
         self._observer.routed(snapshot.version, route)
@@ -91,6 +92,11 @@ class ModelManager:
         if self.routes.stable is None:
             raise no_model_error(self)
         return unnamed_snapshot(self.routes, self.routes.stable, wish, self._draw)
+
+    @property
+    def is_settled(self) -> bool:
+        """All that the newest release names was tried: what is not loaded now was refused."""
+        return 0 < len(self.releases) == self._settled_release
 
     @property
     def trouble(self) -> str:

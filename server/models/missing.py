@@ -25,6 +25,9 @@ class KnownModels(Protocol):
     routes: Routes
 
     @property
+    def is_settled(self) -> bool: ...
+
+    @property
     def trouble(self) -> str: ...
 
 
@@ -52,10 +55,14 @@ def missing_error(wish: Wish, models: KnownModels) -> PolyheadError:
     return FailedPreconditionError(f"{named} is not in the routing table; loaded are {_loaded(models)}")
 
 
-def no_model_error(models: KnownModels) -> UnavailableError:
+def no_model_error(models: KnownModels) -> PolyheadError:
     """The error while there is no model that could answer."""
     if models.trouble:
         reason = models.trouble
+    elif models.is_settled and models.failures:
+        newest_first = sorted(models.failures.all(), key=lambda failure: failure.version, reverse=True)
+        refused = "; ".join(f"version {failure.version} was refused: {failure.reason}" for failure in newest_first)
+        return FailedPreconditionError(f"no model can be loaded: {refused}")
     elif models.releases:
         reason = f"release {len(models.releases)} is being loaded; try again in a moment"
     elif models.has_looked:

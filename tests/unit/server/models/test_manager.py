@@ -14,10 +14,11 @@ from server.models import failures as module
 from server.models.manager import ModelManager
 from server.models.routing import Wish
 from server.models.snapshot import Snapshot
-from shared.errors import StoreError, UnavailableError
+from shared.errors import CorruptArtifactError, FailedPreconditionError, StoreError, UnavailableError
 from shared.store.folder import FolderStore
+from shared.store.releases import releases_log
 from shared.store.versions import VersionRecord
-from tests.published import publish
+from tests.published import publish, release
 
 
 class FailingLoader:
@@ -67,6 +68,28 @@ async def test_a_store_without_a_release_is_told_from_a_server_that_starts(tmp_p
         assert "the store has no release; a worker that starts publishes the base encoder" in empty
         assert [line["event"] for line in logs] == ["the store has no release to serve"]
         publish(store, tiny_base)
+        await manager.follow()
+        assert manager.acquire(Wish()).version == 1
+
+
+async def test_store_whose_versions_are_all_refused_says_why(tmp_path: Path, tiny_base: Path) -> None:
+    """`being loaded; try again in a moment` for ever would hide what is wrong."""
+    store = FolderStore(tmp_path)
+    for seed in (1, 2):
+        publish(store, tiny_base, seed=seed)
+    with ThreadPoolExecutor(1) as pool:
+        loader = FailingLoader(store, [CorruptArtifactError("heads: hash"), CorruptArtifactError("labels: none")])
+        manager = ModelManager(store, loader, pool, 0.01, lambda: None)  # type: ignore[arg-type]
+        manager.releases, manager.has_looked = releases_log(store).entries(), True  # seen, and nothing tried yet
+        with pytest.raises(UnavailableError, match="release 2 is being loaded"):
+            manager.acquire(Wish())
+        await manager.follow()
+        with pytest.raises(FailedPreconditionError) as caught:
+            manager.acquire(Wish())
+        assert str(caught.value) == (
+            "no model can be loaded: version 2 was refused: heads: hash; version 1 was refused: labels: none"
+        )
+        release(store, 1)  # names it again: that is tried, and works
         await manager.follow()
         assert manager.acquire(Wish()).version == 1
 
