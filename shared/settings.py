@@ -14,8 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import InvalidInputError
 
-#: https://www.iana.org/assignments/uri-schemes/prov/redis, and a socket file's.
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+#: https://www.iana.org/assignments/uri-schemes/prov/redis; those that both redis-py and Celery's transport know.
+REDIS_SCHEMES = ("redis", "rediss")
 
 
 class ProcessSettings(BaseSettings):
@@ -33,9 +33,13 @@ class ProcessSettings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _has_a_scheme_of_redis(cls, url: SecretStr) -> SecretStr:
-        if urlsplit(url.get_secret_value()).scheme not in REDIS_SCHEMES:
-            raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
+    def _leads_to_redis(cls, url: SecretStr) -> SecretStr:
+        if not _is_redis_url(url.get_secret_value()):
+            # Neither the URL nor a part of it: what is taken for a port may be a piece of the password.
+            raise ValueError(
+                "must be redis://[:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS; "
+                "in the password write / ? # @ : % as %2F %3F %23 %40 %3A %25"
+            )
         return url
 
     def redacted(self) -> dict[str, Any]:
@@ -55,7 +59,8 @@ class ProcessSettings(BaseSettings):
             return cls()
         except ValidationError as error:
             complaints = (
-                f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+                # What is wrong with several settings together has no place, and names them itself.
+                ": ".join((*(str(name).upper() for name in e["loc"]), e["msg"].removeprefix("Value error, ")))
                 for e in error.errors()
             )
             raise InvalidInputError("; ".join(complaints)) from None
@@ -86,6 +91,16 @@ def _is_of_a_service(prefix: str, name: str, value: str) -> bool:
         return True
     is_port = re.fullmatch(rf"{prefix}(\w+_)?PORT", name) is not None
     return is_port and re.match(r"(tcp|udp|sctp)://", value) is not None
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  raises where it is no port
+    except ValueError:
+        return False
+    is_database = re.fullmatch(r"/?|/[0-9]+/?", parts.path) is not None
+    return parts.scheme in REDIS_SCHEMES and is_database and not parts.fragment
 
 
 def redact_url(url: str) -> str:

@@ -55,6 +55,13 @@ def test_variables_of_a_kubernetes_service_of_the_same_name_are_passed_over(
         ("SERVER_DEVICE", "bogus", "SERVER_DEVICE: .*cuda"),
         ("REDIS_URL", "garbage", "REDIS_URL: .*redis://"),
         ("REDIS_URL", "http://:secret@host", "REDIS_URL: .*redis://"),
+        ("REDIS_URL", "unix:///run/redis.sock", "REDIS_URL: .*redis://"),
+        ("REDIS_URL", "redis://host:port/0", "REDIS_URL: .*PORT"),
+        ("REDIS_URL", "redis://host:65536/0", "REDIS_URL: .*PORT"),
+        ("REDIS_URL", "redis://host/first", "REDIS_URL: .*DATABASE"),
+        ("REDIS_URL", "redis://:secret#1@host/0", "REDIS_URL: .*%23"),
+        ("REDIS_URL", "redis://[::1", "REDIS_URL: .*HOST"),
+        ("SERVER_DRAIN_MIN_S", "21", "^SERVER_DRAIN_MIN_S is longer than SERVER_DRAIN_S"),
     ],
 )
 def test_setting_that_cannot_be_stops_the_start_with_its_name(
@@ -63,6 +70,13 @@ def test_setting_that_cannot_be_stops_the_start_with_its_name(
     with pytest.raises(InvalidInputError, match=words) as caught:
         read(ServerSettings, monkeypatch, **{name: value})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://host", "redis://host/", "rediss://user:p%23@host:6380/15", "redis://[::1]:6379/0?socket_timeout=5"]
+)
+def test_redis_url_that_clients_understand_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(WorkerSettings, monkeypatch, REDIS_URL=url).redis_url.get_secret_value() == url
 
 
 def test_gpu_that_is_not_there_stops_the_start() -> None:
