@@ -116,7 +116,8 @@ async def test_canary_with_another_encoder_answers_who_asks_for_no_embedding(
     stub = GRPCInferenceServiceStub(server.channel)
 
     async def answering(*outputs: str) -> str:
-        asked = request(["good"], outputs=[{"name": name} for name in outputs])
+        hint = {"triton_enable_empty_final_response": {"boolParam": True}}  # as perf_analyzer sends
+        asked = request(["good"], outputs=[{"name": name} for name in outputs], parameters=hint)
         return (await stub.ModelInfer(asked)).model_version
 
     assert await answering("sentiment.label", "sentiment.scores") == str(canary)

@@ -421,7 +421,7 @@ class ModelInferRequest(_message.Message):
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, Global___InferParameter]:
         """`truncation`: "truncate" (default) or "refuse". `expect_encoder_id` and `routing_key`: as in polyhead.v1. All are
-        string_param; others are refused.
+        string_param; others are refused, but for `triton_...`, which are passed over.
         """
 
     @_builtins.property
