@@ -86,5 +86,6 @@ class ServerSettings(ProcessSettings):
     @model_validator(mode="after")
     def _drain_is_long_enough(self) -> Self:
         if self.server_drain_min_s > self.server_drain_s:
-            raise ValueError("SERVER_DRAIN_MIN_S is longer than SERVER_DRAIN_S")
+            least_s, most_s = self.server_drain_min_s, self.server_drain_s
+            raise ValueError(f"SERVER_DRAIN_MIN_S ({least_s:g}) is longer than SERVER_DRAIN_S ({most_s:g})")
         return self

@@ -61,7 +61,7 @@ def test_variables_of_a_kubernetes_service_of_the_same_name_are_passed_over(
         ("REDIS_URL", "redis://host/first", "REDIS_URL: .*DATABASE"),
         ("REDIS_URL", "redis://:secret#1@host/0", "REDIS_URL: .*%23"),
         ("REDIS_URL", "redis://[::1", "REDIS_URL: .*HOST"),
-        ("SERVER_DRAIN_MIN_S", "21", "^SERVER_DRAIN_MIN_S is longer than SERVER_DRAIN_S"),
+        ("SERVER_DRAIN_MIN_S", "21", r"^SERVER_DRAIN_MIN_S \(21\) is longer than SERVER_DRAIN_S \(20\)"),
     ],
 )
 def test_setting_that_cannot_be_stops_the_start_with_its_name(
