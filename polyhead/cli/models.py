@@ -24,10 +24,10 @@ def list_versions(
     """List published versions, newest first."""
     with connect(context) as client:
         versions = client.list_versions(limit)
-    if as_json:
-        print_json(versions)
-    else:
-        out.print(versions_table(versions))
+        if as_json:
+            print_json(versions)
+        else:
+            out.print(versions_table(versions, client.server_info()))
 
 
 @app.command()
@@ -39,10 +39,10 @@ def show(
     """Show one version: its roles, origin and figures."""
     with connect(context) as client:
         found = client.get_version(version)
-    if as_json:
-        print_json(found)
-        return
-    out.print(versions_table([found]))
+        if as_json:
+            print_json(found)
+            return
+        out.print(versions_table([found], client.server_info()))
     out.print(f"artifact  {found.artifact_id}\nmanifest  sha256 {found.manifest_sha256}", soft_wrap=True)
     if found.metrics:
         out.print(metrics_table(found.metrics))

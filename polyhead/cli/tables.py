@@ -116,7 +116,8 @@ def _stage_or_error(job: Job) -> str:
     return f"cancelling, {stage}" if job.cancel_requested else stage
 
 
-def versions_table(versions: Sequence[Version]) -> Table:
+def versions_table(versions: Sequence[Version], info: ServerInfo) -> Table:
+    """`info` tells whether what is stable answers on this server."""
     table = Table("version", "answers", "parent", "job", "made", "verdict", "macro_f1 by task")
     for version in versions:
         scores = ", ".join(
@@ -124,7 +125,7 @@ def versions_table(versions: Sequence[Version]) -> Table:
         )
         table.add_row(
             str(version.number),
-            _roles(version),
+            _roles(version, _stand_in(info)),
             str(version.parent or "-"),
             version.job_id,
             local_time(version.created_at),
@@ -163,6 +164,8 @@ def server_table(info: ServerInfo) -> Table:
     if info.routing and info.routing.hold:
         resume = f"`polyhead models promote {info.routing.stable} --resume-automatic` lets them go on"
         table.add_row("on hold", f"finished jobs are kept, not released; {resume}")
+    if info.routing and (stand_in := _stand_in(info)):
+        table.add_row("stable", f"version {info.routing.stable}, {stand_in}")
     for refused in info.refused:
         table.add_row("refused", f"version {refused.version} of release {refused.release}: {refused.reason}")
     if info.trouble:
@@ -199,11 +202,22 @@ def releases_table(releases: Sequence[Release]) -> Table:
     return table
 
 
-def _roles(version: Version) -> str:
+def _stand_in(info: ServerInfo) -> str:
+    """Which version answers here in place of the stable one, and why; empty: stable does, or there is none."""
+    stable = info.routing.stable if info.routing else 0
+    if not stable or (info.model and info.model.version == stable):
+        return ""
+    is_refused = any(refused.version == stable for refused in info.refused)
+    answers = f"version {info.model.version} answers" if info.model else "no version answers"
+    return f"{'refused' if is_refused else 'not loaded yet'} here: {answers}"
+
+
+def _roles(version: Version, stand_in: str) -> str:
     if version.is_deleted:
         return "deleted"
     canary = [f"canary {version.canary_share:.0%}"] if version.canary_share else []
-    return ", ".join([*(["stable"] if version.is_stable else []), *canary, *version.aliases])
+    stable = f"stable, {stand_in}" if stand_in else "stable"
+    return ", ".join([*([stable] if version.is_stable else []), *canary, *version.aliases])
 
 
 def _by_task(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -14,10 +14,11 @@ import pytest
 
 import polyhead
 from shared.store.folder import FolderStore
+from shared.store.versions import versions_log
 from tests.conftest import RunningServer, running_server
 from tests.integration.client.driver import AsyncDriver, SyncDriver
-from tests.integration.server.waiting import until_serving
-from tests.published import add_version, publish
+from tests.integration.server.waiting import until_refused, until_serving
+from tests.published import add_version, publish, release
 
 ROOT = Path(__file__).parents[3]
 
@@ -117,6 +118,23 @@ async def test_models_commands_change_the_routing_table(target: str, server: Run
     assert "stable already (FAILED_PRECONDITION)" in refused.stderr
     await run(target, store, "models", "alias", "eu", status=2)
     await run(target, store, "models", "canary", "2", status=2)
+
+
+async def test_list_and_info_tell_which_version_answers_where_the_stable_one_is_refused(
+    target: str, server: RunningServer, tiny_base: Path
+) -> None:
+    """`stable` beside a version that answers nobody would mislead who looks for the cause."""
+    number = add_version(server.store, tiny_base, seed=4)
+    record = versions_log(server.store).entries()[number - 1]
+    server.store.path(f"artifacts/{record.artifact_id}/heads.safetensors").write_bytes(b"damaged")
+    release(server.store, number)
+    await until_refused(server.channel, number)
+    words = "refused here: version 2 answers"
+    for command in (["list"], ["show", str(number)]):
+        shown = " ".join((await run(target, server.store, "models", *command)).stdout.split())
+        assert f"stable, {words}" in shown
+        assert shown.count("stable") == 1
+    assert f"version {number}, {words}" in (await run(target, server.store, "info")).stdout
 
 
 async def test_version_travels_to_another_store_and_back_and_is_deleted(
