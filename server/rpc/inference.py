@@ -16,6 +16,7 @@ from server.models.manager import ModelManager
 from server.models.observer import ModelObserver, SilentObserver
 from server.models.snapshot import Snapshot
 from server.rpc import requests, responses
+from server.rpc.answer_sizes import check_answer, embedding_bytes, predictions_bytes
 from server.rpc.streams import OrderedStream, Prepared
 from shared.errors import PolyheadError
 
@@ -96,10 +97,10 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         snapshot = self._models.acquire(requests.predict_wish(request))
         requests.check_encoder(request.expect_encoder_id, snapshot)
         task_indices = requests.select_tasks(request.tasks, snapshot)
+        sentence_bytes = predictions_bytes([snapshot.manifest.tasks[index] for index in task_indices])
         if request.include_embedding:
-            asked = [snapshot.manifest.tasks[index] for index in task_indices]
-            dimensions = snapshot.manifest.dimensions
-            requests.refuse(requests.check_answer(len(request.sentences), dimensions, self._limits, asked))
+            sentence_bytes += embedding_bytes(snapshot.manifest.dimensions)
+        check_answer(len(request.sentences), sentence_bytes, self._limits)
 
         async def answer() -> inference_pb2.PredictResponse:
             answer = await run(snapshot, list(request.sentences), request.truncation)
@@ -115,7 +116,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         requests.refuse(requests.check_dimensions(request.dimensions, snapshot))
         requests.check_encoder(request.expect_encoder_id, snapshot)
         dimensions = request.dimensions or snapshot.manifest.dimensions
-        requests.refuse(requests.check_answer(len(request.sentences), dimensions, self._limits))
+        check_answer(len(request.sentences), embedding_bytes(dimensions), self._limits)
         normalize = request.normalize if request.HasField("normalize") else True
 
         async def answer() -> inference_pb2.EmbedResponse:

@@ -9,13 +9,10 @@ from polyhead.v1 import inference_pb2
 from server.models.routing import Wish
 from server.models.snapshot import Snapshot
 from shared.errors import FailedPreconditionError, InvalidInputError, NotFoundError, Violation
-from shared.store.artifacts import TaskEntry
 from shared.text import TokenizedText
 
 #: A request with many bad sentences gets so many of them named.
 MAX_VIOLATIONS = 20
-#: Of an answer at most, beside its vectors and names: of each sentence, of each label, and once.
-SENTENCE_BYTES, LABEL_BYTES, ANSWER_BYTES = 64, 32, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +49,6 @@ def check_sentences(sentences: Sequence[str], truncation: int, limits: Limits) -
     if truncation not in inference_pb2.Truncation.values():
         found.append(Violation("truncation", f"{truncation} is no value of Truncation"))
     return found
-
-
-def check_answer(
-    num_sentences: int, dimensions: int, limits: Limits, tasks: Sequence[TaskEntry] = ()
-) -> list[Violation]:
-    """An answer with vectors, and scores of `tasks`, that would not fit into one message must not be computed first."""
-    labels = [label for task in tasks for label in (*task.labels, task.name)]
-    names_bytes = sum(2 * len(label.encode()) + LABEL_BYTES for label in labels)  # the best label stands twice
-    num_fitting = (limits.max_message_bytes - ANSWER_BYTES) // (4 * dimensions + SENTENCE_BYTES + names_bytes)
-    if num_sentences <= num_fitting:
-        return []
-    hint = f"has {num_sentences} sentences; the answer of {num_fitting} fits into this server's largest message"
-    return [Violation("sentences", f"{hint} ({limits.max_message_bytes} bytes)")]
 
 
 def check_model(selector: inference_pb2.ModelSelector) -> list[Violation]:

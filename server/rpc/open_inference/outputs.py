@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from server.batching.scheduler import Answer
 from server.engines.engine import Floats
 from server.models.snapshot import Snapshot
+from server.rpc.answer_sizes import ANSWER_BYTES, FLOAT_BYTES, LABEL_BYTES
 from server.rpc.open_inference.text_input import BYTES
 from server.rpc.open_inference.v2 import inference_pb2
 from server.rpc.requests import refuse
@@ -20,6 +22,8 @@ from shared.errors import Violation
 
 EMBEDDING = "embedding"
 FP32 = "FP32"
+#: Of an output beside its name and contents: type, shape, tags and lengths.
+OUTPUT_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,27 @@ def infer_response(
         else:
             tensor.contents.fp32_contents.extend(values.ravel().tolist())
     return response
+
+
+def answer_bytes(
+    request: inference_pb2.ModelInferRequest, snapshot: Snapshot, outputs: Sequence[Output]
+) -> tuple[int, int]:
+    """What `infer_response` takes at most: for each sentence, and once."""
+    each, once = 0, ANSWER_BYTES + len(request.id.encode()) + len(request.model_name)
+    for output in outputs:
+        once += OUTPUT_BYTES + len(output.name.encode())
+        if output.datatype == FP32:
+            each += FLOAT_BYTES * math.prod(output.width)
+        if output.task is None:
+            continue
+        task = snapshot.manifest.tasks[output.task]
+        if output.datatype == FP32:
+            once += len(json.dumps(task.labels))
+        elif task.is_multi_label:
+            each += LABEL_BYTES + len(json.dumps(task.labels, ensure_ascii=False).encode())
+        else:
+            each += LABEL_BYTES + max((len(label.encode()) for label in task.labels), default=0)
+    return each, once
 
 
 def _scores(snapshot: Snapshot, task: int, answer: Answer) -> Floats:

@@ -14,8 +14,9 @@ from server.models.policy import STABLE
 from server.models.routing import Wish
 from server.models.snapshot import Snapshot
 from server.rpc import requests
+from server.rpc.answer_sizes import check_answer
 from server.rpc.inference import InferenceServicer, deadline_of
-from server.rpc.open_inference.outputs import FP32, infer_response, needs_of, outputs_of, select_outputs
+from server.rpc.open_inference.outputs import FP32, answer_bytes, infer_response, needs_of, outputs_of, select_outputs
 from server.rpc.open_inference.text_input import BYTES, INPUT, INPUT_WIDTH, sentences_of
 from server.rpc.open_inference.v2 import inference_pb2, inference_pb2_grpc
 from shared.errors import NotFoundError, PolyheadError, Violation
@@ -129,10 +130,8 @@ class OpenInferenceServicer(inference_pb2_grpc.GRPCInferenceServiceServicer):
         snapshot = self._models.acquire(wish)
         requests.check_encoder(wish.expect_encoder_id, snapshot)
         outputs = select_outputs(request, snapshot)
-        if wish.wants_embedding:
-            manifest = snapshot.manifest
-            refusals = requests.check_answer(len(sentences), manifest.dimensions, self._limits, manifest.tasks)
-            requests.refuse(refusals)
+        sentence_bytes, once_bytes = answer_bytes(request, snapshot, outputs)
+        check_answer(len(sentences), sentence_bytes, self._limits, INPUT, once_bytes)
         answer = await self._inference.run(snapshot, sentences, truncation, deadline_of(context))
         return infer_response(request, snapshot, outputs, answer)
 

@@ -133,14 +133,19 @@ async def test_answer_that_would_not_fit_into_a_message_is_refused_before_it_is_
         async def predict(number: int) -> None:
             await stub.Predict(pb.PredictRequest(sentences=["a"] * number, include_embedding=True))
 
-        async def infer(number: int) -> None:
+        async def infer(number: int, *outputs: str) -> None:
             request = open_inference_pb2.ModelInferRequest(model_name="polyhead")
+            for name in outputs:
+                request.outputs.add(name=name)
             request.inputs.add(name="text", datatype="BYTES", shape=[number]).contents.bytes_contents.extend(
                 [b"a"] * number
             )
             await open_inference.ModelInfer(request)
 
-        for ask in (embed, predict, infer):
+        async def predict_without_embedding(number: int) -> None:
+            await stub.Predict(pb.PredictRequest(sentences=["a"] * number))
+
+        for ask in (embed, predict, predict_without_embedding, infer):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await ask(400)
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -150,3 +155,5 @@ async def test_answer_that_would_not_fit_into_a_message_is_refused_before_it_is_
             with pytest.raises(grpc.aio.AioRpcError):
                 await ask(int(fitting[1]) + 1)
         assert server.application._scheduler.stats.sentences < 400
+        # What is not asked for does not count.
+        await infer(400, "sentiment.scores")
